@@ -1,0 +1,3 @@
+"""ionprint: which compounds are on a battery-metal surface, and which ions prove it."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,130 @@
+"""The command line: `ionprint <stage> [Hydra overrides]`. Heavy imports wait until a stage runs."""
+
+import importlib
+import os
+import sys
+
+STAGES = {
+    "simulate": "write the simulated lithium reference set to dataset.path",
+    "samples": "write a first sample sheet from file names (own arguments: see --help)",
+    "peaks": "calibrate, search peaks, integrate: one peak table",
+    "tune": "search the model's hyperparameters with Optuna",
+    "evaluate": "cross-validate the tuned pipeline (-m: a sweep over choices)",
+    "rank": "rank each compound's characteristic ions",
+    "train": "fit the tuned pipeline on all references",
+    "composition": "read what mixtures and anodes hold",
+    "figures": "draw the results",
+    "track": "log the results as one MLflow run and register the model",
+    "show": "print the last results",
+}
+
+EPILOG = """\
+overrides choose and change settings of conf/, for example:
+  ionprint peaks dataset=folder dataset.path=~/measured dataset.name=mine
+  ionprint tune model=svm_linear scaling=standard tuning.trials=20
+  ionprint evaluate -m model=logistic,svm_linear scaling=minmax,standard
+`dvc repro` runs the whole pipeline. Errors you can mend end with exit code 2."""
+
+
+def usage() -> str:
+    """Return the help text."""
+    width = max(map(len, STAGES))
+    lines = [f"  {name:<{width}}  {text}" for name, text in STAGES.items()]
+    return "\n".join(
+        [
+            "usage: ionprint STAGE [overrides]",
+            "",
+            "Which compounds are on this surface, and which ions prove it (ToF-SIMS).",
+            "",
+            "stages:",
+            *lines,
+            "",
+            EPILOG,
+        ]
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments without the program's name; those of the process when left out.
+
+    Returns
+    -------
+    int
+        0 when all went well, 2 when the user has something to mend, 130 when interrupted.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if args[0] == "--version":
+        from ionprint import __version__
+
+        print(__version__)
+        return 0
+
+    # Matrices are small here: one BLAS thread is faster than several that wait for each other, many
+    # times so on a busy machine, and sums come out in the same order everywhere.
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+    from ionprint.errors import IonprintError
+
+    try:
+        return dispatch(args[0], args[1:])
+    except IonprintError as exc:
+        print(f"ionprint {args[0]}: {exc}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"ionprint {args[0]}: interrupted; earlier results are as they were", file=sys.stderr)
+        return 130
+
+
+def dispatch(stage: str, args: list[str]) -> int:
+    """Compose the configuration and run `stage`.
+
+    Raises
+    ------
+    IonprintError
+        Anything a user can mend.
+    """
+    from ionprint.errors import ConfigError
+
+    if stage not in STAGES:
+        from ionprint.config import _near
+
+        raise ConfigError(
+            f"there is no stage {stage!r}.{_near(stage, list(STAGES))} Stages: {', '.join(STAGES)}."
+        )
+    if stage == "samples":
+        return importlib.import_module("ionprint.stages.samples").main(args)
+    if any(a in ("-h", "--help") for a in args):
+        print(f"ionprint {stage} [overrides]: {STAGES[stage]}\n\n{EPILOG}")
+        return 0
+
+    from ionprint import config
+
+    multirun = [a for a in args if a in ("-m", "--multirun")]
+    overrides = [a for a in args if a not in multirun]
+    for override in overrides:
+        if "=" not in override and not override.startswith("~"):
+            raise ConfigError(f"{override}: expected KEY=VALUE, e.g. model=svm_linear")
+    root = config.project_root()
+    overrides = config.absolute_paths(overrides, root)
+    os.chdir(root)
+    if multirun:
+        if stage != "evaluate":
+            raise ConfigError(f"{stage} -m: sweeps are launched with `ionprint evaluate -m ...`")
+        from ionprint.stages import sweep
+
+        return sweep.launch(overrides, root)
+    importlib.import_module(f"ionprint.stages.{stage}").run(config.compose(overrides, root))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

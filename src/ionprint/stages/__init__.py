@@ -1,0 +1,1 @@
+"""One short module a pipeline stage: read, call, write."""

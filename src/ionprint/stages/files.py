@@ -1,0 +1,102 @@
+"""How stages read and write: whole folders at once, the same bytes for the same results."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ionprint.errors import MissingInputError
+
+
+@contextlib.contextmanager
+def fresh_folder(path: str | Path) -> Iterator[Path]:
+    """Give a new folder that takes the place of `path` only when the block ends well.
+
+    A stage that stops half-way leaves the earlier results as they were.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder to replace. Its parents are made.
+
+    Yields
+    ------
+    Path
+        An empty folder beside `path` to write into.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield new
+        new.chmod(0o755)
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+            os.rename(path, old / path.name)
+            os.rename(new, path)
+            shutil.rmtree(old)
+        else:
+            os.rename(new, path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def required(path: str | Path, stage: str) -> Path:
+    """Return `path` if it is there, else say which stage writes it.
+
+    Raises
+    ------
+    MissingInputError
+        The file does not exist.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingInputError(
+            f"{path} is not there: it is written by `ionprint {stage}`. "
+            f"Run that first, or `dvc repro` for the whole pipeline."
+        )
+    return path
+
+
+def write_table(frame: Any, path: Path, digits: dict[str, int] | int | None = None) -> None:
+    """Write a DataFrame as CSV with LF line ends, rounded to what its numbers mean.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    path : Path
+    digits : dict of str to int, or int, optional
+        Decimals per column, or for every float column.
+    """
+    frame = frame.copy()
+    for column in frame.select_dtypes("floating").columns:
+        places = digits.get(column) if isinstance(digits, dict) else digits
+        if places is not None:
+            # adding 0.0 turns -0.0 into 0.0
+            frame[column] = frame[column].round(places) + 0.0
+    frame.to_csv(path, index=False, lineterminator="\n")
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write JSON, indented, keys in the order given, with a newline at its end."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_yaml(value: Any, path: Path) -> None:
+    """Write a plain mapping as YAML, keys in the order given."""
+    import yaml
+
+    path.write_text(
+        yaml.safe_dump(value, sort_keys=False, allow_unicode=True), encoding="utf-8", newline="\n"
+    )
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file of plain values."""
+    import yaml
+
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
