@@ -1,0 +1,1 @@
+"""Formulas, exact masses, isotopes, and what a peak is."""

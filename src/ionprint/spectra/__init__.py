@@ -1,0 +1,1 @@
+"""From export files to the peak table: reading, calibration, peak search, borders, areas."""

@@ -1,0 +1,74 @@
+"""One spectrum: counts on an even grid of flight time."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ionprint.errors import SpectrumError
+
+LIGHTEST = 0.5
+"""m/z (u) below which no ion can be; H- is at 1.008."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Counts of one spot on an even grid of x = sqrt(m/z).
+
+    A time-of-flight axis obeys t = k sqrt(m) + t0, so bins of equal time are bins of equal x, and
+    a mass calibration is a straight line in x: nothing is resampled until areas are taken.
+
+    Attributes
+    ----------
+    file : str
+        Where it was read, as the sample sheet names it.
+    counts : ndarray of float64, shape (n_bins,)
+        Counts of every bin; bins the export left out hold 0.
+    start : float
+        x of the lower edge of the first bin (sqrt(u)).
+    step : float
+        Width of a bin in x (sqrt(u)).
+    metadata : dict of str to str
+        The export's comment lines.
+    """
+
+    file: str
+    counts: np.ndarray
+    start: float
+    step: float
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.counts.ndim != 1 or not self.counts.size:
+            raise SpectrumError(f"{self.file}: expected a row of counts, got none")
+        if not (np.isfinite(self.counts).all() and (self.counts >= 0).all()):
+            raise SpectrumError(f"{self.file}: counts must be finite and not negative")
+        if not (np.isfinite(self.start) and self.step > 0):
+            raise SpectrumError(f"{self.file}: the mass axis does not rise")
+        self.counts.setflags(write=False)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the export says that it was simulated."""
+        return "simulated" in self.metadata.get("Source", "").lower()
+
+    @property
+    def end(self) -> float:
+        """x of the upper edge of the last bin (sqrt(u))."""
+        return self.start + self.step * self.counts.size
+
+    def centres(self, first: int = 0, last: int | None = None) -> np.ndarray:
+        """x of the middles of the bins from `first` up to `last` (sqrt(u))."""
+        last = self.counts.size if last is None else last
+        return self.start + self.step * (np.arange(first, last) + 0.5)
+
+    def bin_at(self, x: float | np.ndarray) -> np.ndarray:
+        """Position of x on the bins: 0 at the lower edge of the first bin."""
+        return (np.asarray(x) - self.start) / self.step
+
+    def cumulative(self) -> np.ndarray:
+        """Counts below each bin edge, shape (n_bins + 1,)."""
+        return np.concatenate([[0.0], np.cumsum(self.counts)])
+
+    def calibrated(self, offset: float, slope: float) -> "Spectrum":
+        """Return the spectrum with its scale moved to offset + slope * x."""
+        return replace(self, start=offset + slope * self.start, step=slope * self.step)

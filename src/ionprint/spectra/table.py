@@ -1,0 +1,99 @@
+"""The peak table: spectra x peaks, what every later stage reads."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ionprint.errors import DataError
+
+PEAK = re.compile(r"\d+\.\d{4}")
+"""A peak column is named by its m/z (u) with four decimals."""
+
+
+def peak_names(mz: np.ndarray) -> list[str]:
+    """Name peaks by m/z with four decimals, as the columns of a peak table."""
+    return [f"{m:.4f}" for m in mz]
+
+
+@dataclass(frozen=True)
+class PeakTable:
+    """Peak areas of spectra, with what the sample sheet says of them.
+
+    Attributes
+    ----------
+    samples : DataFrame, one row a spectrum
+        The sheet's columns as text, and `source` (simulated or measured).
+    mz : ndarray, shape (n_peaks,)
+        m/z of the peaks (u), rising, four decimals.
+    areas : ndarray, shape (n_spectra, n_peaks)
+        Counts between the borders of each peak.
+    """
+
+    samples: pd.DataFrame
+    mz: np.ndarray
+    areas: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.areas.shape != (len(self.samples), len(self.mz)):
+            raise DataError(
+                f"peak table of shape {self.areas.shape}, expected "
+                f"({len(self.samples)}, {len(self.mz)})"
+            )
+        if np.any(np.diff(self.mz) <= 0):
+            raise DataError("the peaks of a peak table must rise in m/z, each once")
+        if not (np.isfinite(self.areas).all() and (self.areas >= 0).all()):
+            raise DataError("peak areas must be finite and not negative")
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the peak columns."""
+        return peak_names(self.mz)
+
+    @property
+    def source(self) -> str:
+        """`simulated` if any spectrum is, else `measured`."""
+        return "simulated" if (self.samples["source"] == "simulated").any() else "measured"
+
+    def of_role(self, *roles: str) -> "PeakTable":
+        """Return the spectra of the given roles."""
+        keep = self.samples["role"].isin(roles).to_numpy()
+        samples = self.samples[keep].reset_index(drop=True)
+        return PeakTable(samples, self.mz, self.areas[keep])
+
+    def column(self, name: str) -> np.ndarray:
+        """Return one metadata column as an array of str.
+
+        Raises
+        ------
+        DataError
+            The sheet has no such column.
+        """
+        if name not in self.samples:
+            raise DataError(
+                f"the sample sheet has no column {name!r}; it has {', '.join(self.samples.columns)}"
+            )
+        return self.samples[name].to_numpy(dtype=object).astype(str)
+
+    def write(self, path: Path) -> None:
+        """Write as parquet: metadata columns first, then peaks; areas to 0.01 counts."""
+        areas = pd.DataFrame(np.round(self.areas, 2), columns=self.columns)
+        pd.concat([self.samples, areas], axis=1).to_parquet(path, index=False)
+
+    @classmethod
+    def read(cls, path: Path) -> "PeakTable":
+        """Read what `write` wrote.
+
+        Raises
+        ------
+        DataError
+            It is not a peak table.
+        """
+        frame = pd.read_parquet(path)
+        peaks = [c for c in frame if PEAK.fullmatch(c)]
+        if not peaks or "role" not in frame:
+            raise DataError(f"{path}: not a peak table (no peak columns, or no role column)")
+        areas = frame[peaks].to_numpy(dtype=float)
+        return cls(frame.drop(columns=peaks), np.array([float(p) for p in peaks]), areas)

@@ -1,0 +1,54 @@
+"""Write a first sample sheet from file names, for a person to correct."""
+
+import argparse
+
+HELP = """\
+Write samples.csv in a folder of spectra from what their names tell. Correct it by hand
+afterwards: role (reference, mixture, anode), compound (the class of a reference), sample (the
+pellet or foil that several spots share) and expected (what is believed to be in it; never used
+for learning)."""
+
+
+def main(args: list[str]) -> int:
+    """Run `ionprint samples FOLDER --pattern PATTERN`.
+
+    Raises
+    ------
+    SheetError
+        The folder or the pattern does not fit, or a sheet is there already.
+    """
+    parser = argparse.ArgumentParser(
+        "ionprint samples", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", help="folder with the exported spectra")
+    parser.add_argument(
+        "--pattern",
+        required=True,
+        help="file names with fields in braces, e.g. '{polarity}_{compound}_{spot}.txt'",
+    )
+    parser.add_argument("--force", action="store_true", help="replace a samples.csv that is there")
+    options = parser.parse_args(args)
+
+    from pathlib import Path
+
+    from ionprint.errors import SheetError
+    from ionprint.spectra.sheet import SHEET, sheet_from_names
+
+    path = Path(options.folder) / SHEET
+    if path.exists() and not options.force:
+        raise SheetError(f"{path} is there already; --force replaces it")
+    sheet, others = sheet_from_names(options.folder, options.pattern)
+    sheet.to_csv(path, index=False, lineterminator="\n")
+
+    print(f"{path}: {len(sheet)} spectra, {sheet['compound'].nunique()} compounds")
+    for compound, count in sheet["compound"].value_counts(sort=False).items():
+        print(f"  {compound}: {count}")
+    if others:
+        print(f"{len(others)} files do not match and are not in it, e.g. {others[0]}")
+    if (sheet["sample"] == sheet["compound"]).all():
+        print(
+            "The names tell no sample: write the pellet or foil of each spot into that column, so "
+            "that cross-validation can keep them apart."
+        )
+    print("Now correct it: every row is a reference until you say mixture or anode.")
+    return 0

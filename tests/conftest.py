@@ -1,0 +1,84 @@
+"""A project in a temporary folder, and a small simulated data set to run its stages on."""
+
+import os
+import shutil
+from pathlib import Path
+
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[threads] = "1"  # workers that share the cores otherwise wait for each other
+
+import pytest  # noqa: E402
+
+from ionprint.cli import main  # noqa: E402
+
+CONF = Path(__file__).parents[1] / "conf"
+SMALL = ["simulation.references.spots=2"]
+SMALL += [f"simulation.samples.sample_{n}.spots=2" for n in range(1, 6)]
+STAGES = ("peaks", "tune", "evaluate", "rank", "train", "composition")
+
+
+def make_project(root):
+    shutil.copytree(CONF, root / "conf")
+    (root / "dvc.yaml").touch()
+    return root
+
+
+def run_in(root, *commands):
+    """Run commands in a folder, as a user would, and come back."""
+    here = Path.cwd()
+    os.chdir(root)
+    try:
+        for command in commands:
+            assert main(command) == 0, command
+    finally:
+        os.chdir(here)
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory):
+    """A project with simulated spectra in data/: 5 compounds x 3 pellets x 2 spots, 5 samples."""
+    root = make_project(tmp_path_factory.mktemp("simulated"))
+    run_in(root, ["simulate", *SMALL])
+    return root
+
+
+@pytest.fixture(scope="session")
+def finished(simulated, tmp_path_factory):
+    """A project in which all stages have run on the simulated spectra."""
+    root = make_project(tmp_path_factory.mktemp("finished"))
+    (root / "data").symlink_to(simulated / "data")
+    run_in(root, *([stage, "tuning.trials=4"] for stage in STAGES))
+    return root
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project as working directory."""
+    root = make_project(tmp_path / "project")
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def with_data(project, simulated):
+    """A project with the simulated spectra, before any stage."""
+    (project / "data").symlink_to(simulated / "data")
+    return project
+
+
+@pytest.fixture
+def with_results(with_data, finished):
+    """A project in which all stages have run."""
+    shutil.copytree(finished / "outputs", with_data / "outputs")
+    return with_data
+
+
+@pytest.fixture
+def contents():
+    """Return every file below a folder with its bytes."""
+
+    def read(folder):
+        files = (p for p in sorted(Path(folder).rglob("*")) if p.is_file())
+        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+    return read

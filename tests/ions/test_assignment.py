@@ -1,0 +1,64 @@
+"""What a peak is: right where ions stand apart, silent where nothing fits."""
+
+import numpy as np
+import pytest
+
+from ionprint.config import compose
+from ionprint.errors import ConfigError
+from ionprint.ions.assignment import assign, enumerate_formulas
+from ionprint.ions.formula import ion_mz
+
+IONS = "H C O OH LiH LiH2 Li2H3 CN LiCO3 CO3 LiO2H2 Li2O3H3 Cl [37Cl] O2 C2 C2H Li3N [6Li]H2"
+
+
+@pytest.fixture(scope="module")
+def candidates():
+    return enumerate_formulas(dict(compose([]).dataset.elements), 120)
+
+
+def named(mz, candidates):
+    return assign(np.asarray(mz, float), candidates, 30, 0.6)
+
+
+def test_ions_are_named(candidates):
+    ions = IONS.split()
+    table = named([ion_mz(i) for i in ions], candidates)
+    assert table["ion"].tolist() == ions
+    assert np.abs(table["error_ppm"]).max() < 1e-3
+
+
+def test_a_small_error_changes_no_name_and_is_told(candidates):
+    ions = ["OH", "LiH2", "LiCO3", "CN", "Li2H3"]
+    table = named([ion_mz(i) * (1 + 5e-6) for i in ions], candidates)
+    assert table["ion"].tolist() == ions
+    assert table["error_ppm"].tolist() == pytest.approx([5] * len(ions), abs=0.01)
+
+
+def test_nothing_far_away_is_named(candidates):
+    far = [16.0 + 0.3, 35.5, 50.5, 5.0]
+    table = named(far, candidates)
+    assert table["ion"].tolist() == [""] * len(far)
+    assert table["error_ppm"].isna().all()
+
+
+def test_every_formula_is_within_its_limits(candidates):
+    elements = dict(compose([]).dataset.elements)
+    assert (candidates.atoms <= list(elements.values())).all()
+    assert (candidates.atoms.sum(axis=1) >= 1).all()
+    assert (np.diff(candidates.mz) >= 0).all()
+    assert candidates.mz.max() <= 121.01
+    rng = np.random.default_rng(0)
+    for row in rng.integers(len(candidates.mz), size=50):
+        assert ion_mz(candidates.name(row)) == pytest.approx(candidates.mz[row], abs=1e-6)
+
+
+def test_a_rare_isotope_needs_a_better_fit_than_the_usual_one():
+    both = enumerate_formulas({"C": 1, "[13C]": 1, "H": 1}, 20)
+    halfway = (ion_mz("[13C]") + ion_mz("CH")) / 2
+    assert assign(np.array([halfway]), both, 500, 5)["ion"].tolist() == ["CH"]
+
+
+def test_too_many_formulas_is_an_error_that_names_the_setting(monkeypatch):
+    monkeypatch.setattr("ionprint.ions.assignment.LIMIT", 100)
+    with pytest.raises(ConfigError, match=r"dataset\.elements allows more than 100 formulas"):
+        enumerate_formulas({"H": 9, "C": 9, "O": 9}, 300)

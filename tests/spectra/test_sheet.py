@@ -1,0 +1,207 @@
+"""The sample sheet is read, or refused with every problem and its line."""
+
+import pytest
+
+from ionprint.cli import main
+from ionprint.errors import SheetError
+from ionprint.spectra.sheet import read_sheet, sheet_from_names
+
+GOOD = """\
+file,sample,spot,role,compound,expected
+a1.txt,A 1,1,reference,LiH,
+a2.txt,A 1,2,reference,LiH,
+b1.txt,B 1,1,reference,Li2O,
+b2.txt,B 2,1,reference,Li2O,
+m1.txt,M,1,mixture,,LiH+Li2O
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a1", "a2", "b1", "b2", "m1"):
+        (tmp_path / f"{name}.txt").touch()
+    return tmp_path
+
+
+def read(folder, text, encoding="utf-8"):
+    (folder / "samples.csv").write_bytes(text.encode(encoding))
+    return read_sheet(folder)
+
+
+def refused(folder, text):
+    with pytest.raises(SheetError) as caught:
+        read(folder, text)
+    return str(caught.value)
+
+
+def test_a_sheet_is_read_as_text_in_its_order(folder):
+    sheet = read(folder, GOOD)
+    assert sheet["file"].tolist() == ["a1.txt", "a2.txt", "b1.txt", "b2.txt", "m1.txt"]
+    assert sheet["spot"].tolist() == ["1", "2", "1", "1", "1"]
+    assert sheet["expected"].tolist() == ["", "", "", "", "LiH+Li2O"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_spreadsheets_write_reads_the_same(folder, encoding, separator, end):
+    text = GOOD.replace("A 1", "Probe für 1").replace(",", separator).replace("\n", end)
+    assert read(folder, text + end, encoding)["sample"][0] == "Probe für 1"
+
+
+def test_quoted_cells_and_more_columns_are_kept(folder):
+    lines = GOOD.splitlines()
+    text = "\n".join([lines[0] + ",operator", *(f'{line}," X, Y "' for line in lines[1:])])
+    assert read(folder, text)["operator"].unique().tolist() == ["X, Y"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("b2.txt,B 2,1,reference", "b2.txt,B 2,1,standard", "line 5: role is 'standard'"),
+        ("b2.txt", "b1.txt", "line 5: b1.txt stands on line 4 already"),
+        ("b2.txt", "c9.txt", "line 5: c9.txt is not there"),
+        ("b2.txt", "", "line 5: no file is named"),
+        ("a2.txt,A 1,2,reference,LiH,", "a2.txt,A 1,2,reference,,", "line 3: reference a2.txt has"),
+        ("a2.txt,A 1", "a2.txt,", "line 3: a2.txt has no sample"),
+        ("B 2,1,reference,Li2O", "B 2,1,reference,Li20", "line 5: compound 'Li20' has one"),
+        ("b1.txt,B 1,1,reference,Li2O,", "b1.txt,B 1,1", "line 4: 3 cells, expected 6"),
+        ("compound,expected", "compound,compound", "line 1: column 'compound' stands twice"),
+        ("spot", "place", "line 1: the column 'spot' is missing"),
+        ("file,sample", "path,sample", "line 1: the column 'file' is missing"),
+        ("Li2O", "LiH", "all references are 'LiH'"),
+        ("reference", "anode", "no row has the role reference"),
+    ],
+)
+def test_each_problem_is_told_with_its_line(folder, old, new, told):
+    assert told in refused(folder, GOOD.replace(old, new))
+
+
+@pytest.mark.parametrize("title", ["source", "p_LiH", "16.0555"])
+def test_columns_that_results_need_are_refused(folder, title):
+    lines = GOOD.splitlines()
+    text = "\n".join([f"{lines[0]},{title}", *(line + ",1" for line in lines[1:])])
+    assert f"line 1: a column may not be called '{title}'" in refused(folder, text)
+
+
+def test_two_polarities_are_refused_with_their_lines(folder):
+    signs = ["polarity", "negative", "negative", "negative", "positive", "negative"]
+    lines = zip(GOOD.splitlines(), signs, strict=True)
+    message = refused(folder, "\n".join(f"{line},{sign}" for line, sign in lines))
+    assert "'negative' (line 2) and 'positive' (line 5)" in message
+
+
+def test_all_problems_are_told_at_once(folder):
+    text = GOOD.replace("a1.txt", "x1.txt").replace("b1.txt", "y1.txt").replace("mixture", "mix")
+    message = refused(folder, text)
+    assert "samples.csv needs mending" in message
+    for told in ("line 2: x1.txt is not", "line 4: y1.txt is not", "line 6: role is 'mix'"):
+        assert told in message
+
+
+def test_a_flood_of_problems_is_cut_and_counted(folder):
+    rows = "".join(f"z{i}.txt,Z,{i},reference,LiH,\n" for i in range(50))
+    message = refused(folder, GOOD + rows)
+    assert "line 26: z19.txt" in message
+    assert "... and 30 more" in message
+
+
+@pytest.mark.parametrize(("text", "told"), [("", "is empty"), (GOOD.splitlines()[0], "no rows")])
+def test_an_empty_sheet_is_refused(folder, text, told):
+    assert told in refused(folder, text)
+
+
+def test_a_missing_sheet_says_how_to_write_one(tmp_path):
+    with pytest.raises(SheetError, match=r"samples\.csv is not there.*ionprint samples"):
+        read_sheet(tmp_path)
+
+
+PATTERN = "{polarity}_{compound}_{primary_ion}_{spot}.txt"
+
+
+@pytest.fixture
+def exports(tmp_path):
+    (tmp_path / "day 2").mkdir()
+    for name in ("N_Ru-Pt_Bi3++_1.txt", "N_Ru-Pt_Bi1_2.txt.gz", "day 2/N_Ru_Bi1_1.txt", "notes.md"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_names_tell_what_the_pattern_names(exports):
+    sheet, others = sheet_from_names(exports, PATTERN)
+    rows = sheet.set_index("file").to_dict("index")
+    assert set(rows) == {"N_Ru-Pt_Bi3++_1.txt", "N_Ru-Pt_Bi1_2.txt.gz", "day 2/N_Ru_Bi1_1.txt"}
+    assert rows["N_Ru-Pt_Bi3++_1.txt"] == {
+        "sample": "Ru-Pt",
+        "spot": "1",
+        "role": "reference",
+        "compound": "Ru-Pt",
+        "expected": "",
+        "polarity": "N",
+        "primary_ion": "Bi3++",
+    }
+    assert others == ["notes.md"]
+
+
+def test_a_pattern_with_a_folder_in_it(exports):
+    sheet, others = sheet_from_names(exports, "{sample}/N_{compound}_Bi1_{spot}.txt")
+    assert sheet["sample"].tolist() == ["day 2"]
+    assert len(others) == 3
+
+
+def test_spots_are_counted_where_the_names_do_not_tell(tmp_path):
+    for name in ("LiH a.txt", "LiH b.txt", "Li2O a.txt"):
+        (tmp_path / name).touch()
+    sheet, _ = sheet_from_names(tmp_path, "{compound} {run}.txt")
+    assert sheet.groupby("sample")["spot"].apply(list).to_dict() == {
+        "LiH": ["1", "2"],
+        "Li2O": ["1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("{compound}-{spot}.dat", "no file in .* matches"),
+        ("*.txt", "expected fields in braces"),
+        ("{}_{compound}.txt", "expected fields in braces"),
+        ("{compound}_{compound}.txt", "each name once"),
+        ("{spot}.txt", "expected a field {compound} or {sample}"),
+    ],
+)
+def test_a_bad_pattern_is_refused(exports, pattern, told):
+    with pytest.raises(SheetError, match=told):
+        sheet_from_names(exports, pattern)
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(SheetError, match="is not a folder"):
+        sheet_from_names(tmp_path / "no", PATTERN)
+
+
+def test_samples_writes_a_sheet_and_never_over_one(exports, capsys):
+    command = ["samples", str(exports), "--pattern", PATTERN]
+    assert main(command) == 0
+    assert "3 spectra, 2 compounds" in capsys.readouterr().out
+    (exports / "samples.csv").write_text("corrected by hand")
+    assert main(command) == 2
+    assert "--force replaces it" in capsys.readouterr().err
+    assert (exports / "samples.csv").read_text() == "corrected by hand"
+    assert main([*command, "--force"]) == 0
+    assert (exports / "samples.csv").read_text().startswith("file,sample,spot,role")
+
+
+def with_polarity(polarity):
+    lines = GOOD.splitlines()
+    return "\n".join([f"{lines[0]},polarity", *(f"{line},{polarity}" for line in lines[1:])])
+
+
+@pytest.mark.parametrize("polarity", ["negative", "Neg", "N", "-"])
+def test_a_polarity_may_be_written_in_many_ways(folder, polarity):
+    assert set(read(folder, with_polarity(polarity))["polarity"]) == {polarity}
+
+
+@pytest.mark.parametrize("polarity", ["positive", "P", "+", "both"])
+def test_another_polarity_than_the_configurations_is_refused(folder, polarity):
+    told = f"line 2: polarity is '{polarity}', dataset.polarity=negative"
+    assert told in refused(folder, with_polarity(polarity))
