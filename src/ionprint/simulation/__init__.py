@@ -1,0 +1,1 @@
+"""The virtual instrument and the lithium reference set: chemistry, instrument, set, files."""

@@ -1,0 +1,345 @@
+"""The lithium reference set: which spectra it has, what is on each spot, and its spectrum."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ionprint.errors import ConfigError
+from ionprint.simulation.chemistry import (
+    Isotopologues,
+    Recipe,
+    expected_counts,
+    ion_factors,
+    isotopologues,
+    lognormal_factor,
+)
+from ionprint.simulation.instrument import (
+    FlightTime,
+    Instrument,
+    bin_centres,
+    detect,
+    draw_flight_time,
+    nominal_mz,
+)
+
+ROLES = ("reference", "mixture", "anode")
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One planned spectrum: its place in the sample sheet and what lies there."""
+
+    name: str
+    sample: str
+    spot: int
+    role: str
+    compound: str
+    expected: str
+    sputter_dose: float
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class SimulatedSpectrum:
+    """One simulated spectrum (`counts` per bin) and the truth behind it."""
+
+    spot: Spot
+    channel: np.ndarray
+    mz: np.ndarray
+    counts: np.ndarray
+    flight: FlightTime
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The `simulation` part of the configuration, checked."""
+
+    seed: int
+    polarity: str
+    primary_ion: str
+    references: Mapping[str, Any]
+    samples: Mapping[str, Any]
+    matrix: Mapping[str, Any]
+    scatter: Mapping[str, float]
+    isotopes: Mapping[str, float]
+    instrument: Instrument = field(repr=False)
+
+    @classmethod
+    def from_mapping(cls, config: Mapping[str, Any]) -> Settings:
+        """Build the settings from plain dictionaries, as of conf/simulation/lithium.yaml.
+
+        Parameters
+        ----------
+        config : mapping
+            The resolved `simulation` group.
+
+        Returns
+        -------
+        Settings
+            Raises ConfigError for what cannot be.
+        """
+        values = dict(config)
+        try:
+            values["instrument"] = Instrument(**values["instrument"])
+            settings = cls(**values)
+        except (TypeError, KeyError) as error:
+            raise ConfigError(f"simulation: a setting is missing or unknown: {error}") from error
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Raise ConfigError for a seed, a number of spots or a scatter that cannot be."""
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise ConfigError(f"simulation.seed is {self.seed!r}, expected a whole number >= 0")
+        if self.polarity != "negative":
+            raise ConfigError(
+                f"simulation.polarity is {self.polarity!r}; only negative ions are simulated"
+            )
+        whole = {f"references.{name}": self.references[name] for name in ("pellets", "spots")}
+        whole |= {f"samples.{name}.spots": sample["spots"] for name, sample in self.samples.items()}
+        for name, value in whole.items():
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"simulation.{name} is {value!r}, expected 1, 2, 3 ...")
+        for name, value in self.scatter.items():
+            if not value >= 0:
+                raise ConfigError(f"simulation.scatter.{name} is {value!r}, expected 0 or more")
+        for name, sample in self.samples.items():
+            if sample["role"] not in ROLES[1:]:
+                raise ConfigError(f"simulation.samples.{name}.role is {sample['role']!r}, "
+                                  "expected mixture or anode")  # fmt: skip
+
+
+def plan(settings: Settings) -> list[Spot]:
+    """List every spectrum of the set: references first, then mixtures and anodes.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to make.
+
+    Returns
+    -------
+    list of Spot
+        In the order of the sample sheet.
+    """
+    spots, references = [], settings.references
+    for compound in references["compounds"]:
+        recipe = Recipe({compound: 1.0}, references["hydrocarbon"])
+        for pellet in range(1, references["pellets"] + 1):
+            for number in range(1, references["spots"] + 1):
+                spots.append(
+                    Spot(f"neg_{compound}_p{pellet}_s{number}", f"{compound} pellet {pellet}",
+                         number, "reference", compound, compound, references["sputter_dose"],
+                         recipe)
+                )  # fmt: skip
+    for key, sample in settings.samples.items():
+        recipe = sample_recipe(sample)
+        for number in range(1, sample["spots"] + 1):
+            spots.append(
+                Spot(f"neg_{key.replace('_', '')}_s{number:02d}", key.replace("_", " "), number,
+                     sample["role"], "", "+".join(sample["components"]), sample["sputter_dose"],
+                     recipe)
+            )  # fmt: skip
+    return spots
+
+
+def sample_recipe(sample: Mapping[str, Any]) -> Recipe:
+    """Return what lies on a mixture or an anode, from its entry in the configuration.
+
+    Parameters
+    ----------
+    sample : mapping
+        Keys components, traces (shares by weight), hydrocarbon, fixed_to_pure.
+
+    Returns
+    -------
+    Recipe
+        Components and traces together.
+    """
+    fixed = {ion: (f["compound"], f["times"]) for ion, f in sample["fixed_to_pure"].items()}
+    return Recipe({**sample["components"], **sample["traces"]}, sample["hydrocarbon"], fixed)
+
+
+class LithiumSet:
+    """The whole set: plan, expected counts, and each spectrum on demand.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to make.
+    ions : pandas.DataFrame
+        The ion table, counts per spot.
+
+    Notes
+    -----
+    Chance is drawn from children of the seed that are named after pellet and spectrum, so that
+    adding or leaving out a sample does not change any other spectrum.
+    """
+
+    def __init__(self, settings: Settings, ions: pd.DataFrame) -> None:
+        self.settings = settings
+        self.ions = ions
+        self.isotopologues: Isotopologues = isotopologues(
+            ions["ion"].tolist(), settings.isotopes["threshold"]
+        )
+        self.spots = plan(settings)
+        self._channel = bin_centres(settings.instrument)
+        self._mz = nominal_mz(settings.instrument, self._channel)
+
+    def generator(self, name: str) -> np.random.Generator:
+        """Return the source of chance that belongs to a name.
+
+        Parameters
+        ----------
+        name : str
+            Of a spectrum or a pellet.
+
+        Returns
+        -------
+        numpy.random.Generator
+            From the child of the seed with the name's CRC-32 as spawn key.
+        """
+        child = np.random.SeedSequence(self.settings.seed, spawn_key=(zlib.crc32(name.encode()),))
+        return np.random.default_rng(child)
+
+    def expected(self, recipe: Recipe) -> np.ndarray:
+        """Return the expected counts per spot of every parent ion, without scatter.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            What lies on the surface.
+
+        Returns
+        -------
+        numpy.ndarray
+            Counts, one a row of the ion table.
+        """
+        return expected_counts(self.ions, recipe, **self.settings.matrix)
+
+    def simulate(self, spot: Spot) -> SimulatedSpectrum:
+        """Draw the spectrum of one spot.
+
+        Parameters
+        ----------
+        spot : Spot
+            One of `self.spots`.
+
+        Returns
+        -------
+        SimulatedSpectrum
+            m/z (u) by the instrument's nominal axis, counts per bin, and the truth.
+        """
+        scatter, families = self.settings.scatter, self.ions["family"].to_numpy(dtype=object)
+        pellet = ion_factors(self.generator(spot.sample), families,
+                             scatter["pellet_family"], scatter["pellet_ion"])  # fmt: skip
+        pellet[self.ions["ion"].isin(list(spot.recipe.fixed_to_pure))] = 1.0
+        rng = self.generator(spot.name)
+        flight = draw_flight_time(self.settings.instrument, rng)
+        recipe = spot.recipe
+        if len(recipe.shares) > 1:
+            shares = {
+                name: share * lognormal_factor(rng, scatter["spot_share"])
+                for name, share in recipe.shares.items()
+            }
+            recipe = Recipe(shares, recipe.hydrocarbon, recipe.fixed_to_pure)
+        counts = self.expected(recipe) * pellet
+        counts *= ion_factors(rng, families, scatter["spot_family"], scatter["spot_ion"])
+        counts *= lognormal_factor(rng, scatter["spot_intensity"])
+        rows = self.isotopologues
+        each = counts[rows.ion] * rows.fraction
+        seen = each >= self.settings.isotopes["least_counts"]
+        drawn = detect(self.settings.instrument, flight, rows.mz[seen], each[seen], rng)
+        return SimulatedSpectrum(spot, self._channel, self._mz, drawn, flight, recipe.shares)
+
+    def sheet(self) -> pd.DataFrame:
+        """Return the sample sheet; sputter dose in ions/cm2.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a spectrum, file names relative to the sheet.
+        """
+        rows = [
+            {
+                "file": f"spectra/{spot.name}.txt.gz",
+                "sample": spot.sample,
+                "spot": spot.spot,
+                "role": spot.role,
+                "compound": spot.compound,
+                "expected": spot.expected,
+                "polarity": self.settings.polarity,
+                "primary_ion": self.settings.primary_ion,
+                "sputter_dose": f"{spot.sputter_dose:g}".replace("e+", "e"),
+            }
+            for spot in self.spots
+        ]
+        return pd.DataFrame(rows)
+
+    def truth(self) -> pd.DataFrame:
+        """Return what was planted: expected counts per spot of every isotopologue, before scatter.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a source (compound, background, hydrocarbon film or sample) and isotopologue;
+            columns source, family, parent, ion, exact_mz (u), expected_counts.
+        """
+        sources = {name: self.ions[name].to_numpy(float) for name in self.ions.columns[2:]}
+        sources |= {
+            key.replace("_", " "): self.expected(sample_recipe(sample))
+            for key, sample in self.settings.samples.items()
+        }
+        rows, tables = self.isotopologues, []
+        for source, counts in sources.items():
+            each = counts[rows.ion] * rows.fraction
+            seen = each >= self.settings.isotopes["least_counts"]
+            parents = self.ions.iloc[rows.ion[seen]]
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "source": source,
+                        "family": parents["family"].to_numpy(dtype=object),
+                        "parent": parents["ion"].to_numpy(dtype=object),
+                        "ion": rows.label[seen],
+                        "exact_mz": rows.mz[seen].round(6),
+                        "expected_counts": each[seen].round(2),
+                    }
+                )
+            )
+        return pd.concat(tables, ignore_index=True)
+
+
+def truth_row(spectrum: SimulatedSpectrum, compounds: list[str]) -> dict[str, Any]:
+    """Return the truth behind one spectrum.
+
+    Parameters
+    ----------
+    spectrum : SimulatedSpectrum
+        As drawn.
+    compounds : list of str
+        Columns of the composition.
+
+    Returns
+    -------
+    dict
+        file, true k (channels per sqrt(u)) and t0 (channels), hydrocarbon amount, total counts,
+        and the share by weight of each compound (adds up to 1).
+    """
+    total = sum(spectrum.shares.values())
+    return {
+        "file": f"spectra/{spectrum.spot.name}.txt.gz",
+        "sample": spectrum.spot.sample,
+        "k": round(spectrum.flight.k, 4),
+        "t0": round(spectrum.flight.t0, 4),
+        "counts": int(spectrum.counts.sum()),
+        "hydrocarbon": spectrum.spot.recipe.hydrocarbon,
+        **{name: round(spectrum.shares.get(name, 0.0) / total, 5) for name in compounds},
+    }

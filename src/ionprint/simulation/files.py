@@ -1,0 +1,130 @@
+"""Files of the simulated set: the ion table, the ASCII exports, and the guard of measured data."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ionprint.errors import ConfigError
+from ionprint.simulation.chemistry import check_ion_table
+from ionprint.simulation.dataset import SimulatedSpectrum
+from ionprint.simulation.instrument import Instrument
+
+SIMULATED = "simulated by ionprint"
+"""Every exported spectrum of the set carries these words in its comment lines."""
+
+OWN_FILES = {"samples.csv", "truth.csv", "truth_spectra.csv"}
+
+
+def read_ion_table() -> pd.DataFrame:
+    """Read lithium_ions.csv, checked.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns family, ion, one a compound, background, hydrocarbon; counts per spot.
+    """
+    with resources.files("ionprint.simulation").joinpath("lithium_ions.csv").open() as file:
+        return check_ion_table(pd.read_csv(file, comment="#", keep_default_na=False))
+
+
+def export_text(spectrum: SimulatedSpectrum, instrument: Instrument, seed: int) -> str:
+    """Return a spectrum as SurfaceLab's ASCII export has it.
+
+    Parameters
+    ----------
+    spectrum : SimulatedSpectrum
+        Channel, m/z (u) and counts of each bin.
+    instrument : Instrument
+        Gives the binning and whether empty bins are written.
+    seed : int
+        Named in the third comment line.
+
+    Returns
+    -------
+    str
+        Comment lines, a header, then channel, m/z and intensity between tabs; CRLF line ends.
+    """
+    keep = slice(None) if instrument.full_rows else np.flatnonzero(spectrum.counts)
+    columns = (spectrum.channel[keep], spectrum.mz[keep], spectrum.counts[keep])
+    lines = [
+        f"# Binning: {instrument.binning} channels",
+        "# Deadtime Correction: on",
+        f"# Source: {SIMULATED}, seed {seed}",
+        "Channel\tm/z\tIntensity",
+    ]
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    lines += [f"{channel}\t{mz:.6f}\t{counts}" for channel, mz, counts in rows]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def write_export(path: Path, text: str) -> None:
+    """Write an export gzipped, with neither time nor name inside: same text, same bytes.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .txt.gz.
+    text : str
+        From `export_text`.
+    """
+    path.write_bytes(gzip.compress(text.encode("ascii"), compresslevel=9, mtime=0))
+
+
+def is_simulated(path: Path) -> bool:
+    """Tell whether a spectrum file says of itself that it was simulated.
+
+    Parameters
+    ----------
+    path : Path
+        An ASCII export, gzipped or not.
+
+    Returns
+    -------
+    bool
+        False also for a file that cannot be read.
+    """
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="latin-1") as file:
+            head = [file.readline(1000) for _ in range(10)]
+    except (OSError, EOFError, zlib.error):
+        return False
+    return any(line.startswith("#") and SIMULATED in line for line in head)
+
+
+def refuse_measured(folder: Path) -> None:
+    """Raise ConfigError if a folder holds anything the simulation did not write.
+
+    Parameters
+    ----------
+    folder : Path
+        Need not exist.
+
+    Notes
+    -----
+    Checked are all files below the folder and all spectra its sample sheet names.
+    """
+    advice = "choose another folder: dataset.path=<folder>"
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file, not a folder; {advice}")
+    files = {p for p in folder.rglob("*") if not p.is_dir()} if folder.exists() else set()
+    for path in sorted(files - {folder / name for name in OWN_FILES}):
+        if ".txt" not in path.suffixes or not is_simulated(path):
+            raise ConfigError(
+                f"{path} was not written by the simulation and would be lost; {advice}"
+            )
+    sheet = folder / "samples.csv"
+    if sheet.is_file():
+        with sheet.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            named = [row.get("file") or "" for row in csv.DictReader(file)]
+        for name in named:
+            if not is_simulated(folder / name):
+                raise ConfigError(f"{sheet} names {name!r}, which is not a simulated spectrum "
+                                  f"(measured, or missing); {advice}")  # fmt: skip
