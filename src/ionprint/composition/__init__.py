@@ -1,0 +1,1 @@
+"""What a mixture or an anode holds."""

@@ -1,0 +1,1 @@
+"""Transformers, pipelines, splits, tuning, evaluation, ion ranking."""

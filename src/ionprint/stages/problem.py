@@ -1,0 +1,102 @@
+"""What the model stages share: the references, their folds and the chosen pipeline."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ionprint.errors import ConfigError
+from ionprint.stages.files import read_yaml, required
+
+if TYPE_CHECKING:
+    import numpy as np
+    from omegaconf import DictConfig
+    from sklearn.pipeline import Pipeline
+
+    from ionprint.models.folds import Folds
+    from ionprint.spectra.table import PeakTable
+
+CHOICES = ("normalisation", "scaling", "model")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The reference spectra and how they are split.
+
+    Attributes
+    ----------
+    table : PeakTable
+        References.
+    y : ndarray of str, shape (n_spectra,)
+        Compounds.
+    plain : Folds
+    grouped : Folds or None
+        None where the groups allow no split.
+    group : str or None
+        The sheet's column that holds the groups.
+    """
+
+    table: "PeakTable"
+    y: "np.ndarray"
+    plain: "Folds"
+    grouped: "Folds | None"
+    group: str | None
+
+    @property
+    def folds(self) -> "Folds":
+        """The folds that choices are made on and scores are quoted from."""
+        return self.grouped or self.plain
+
+
+def load_problem(cfg: "DictConfig") -> Problem:
+    """Read the references from the peak table and split them."""
+    from ionprint.models.folds import scoring_folds
+    from ionprint.spectra.table import PeakTable
+
+    dataset = read_yaml(required(Path(cfg.peaks) / "dataset.json", "peaks"))
+    if dataset["name"] != cfg.dataset.name:
+        raise ConfigError(
+            f"{cfg.peaks} holds the data set {dataset['name']!r}, asked is {cfg.dataset.name!r}. "
+            f"Give the same dataset= and outputs= to every stage, or run `ionprint peaks` first."
+        )
+    table = PeakTable.read(Path(cfg.peaks) / "peak_table.parquet")
+    references = table.of_role("reference")
+    y = references.column("compound")
+    group = cfg.cross_validation.group
+    groups = references.column(group) if group else None
+    plain, grouped = scoring_folds(y, groups, cfg.cross_validation.n_splits, cfg.seed)
+    return Problem(references, y, plain, grouped, group)
+
+
+def chosen(cfg: "DictConfig") -> dict[str, str]:
+    """Return the names of the chosen normalisation, scaling and model."""
+    return {group: cfg[group].name for group in CHOICES}
+
+
+def tuned_pipeline(cfg: "DictConfig") -> "tuple[Pipeline, dict]":
+    """Return the chosen pipeline with the tuned hyperparameters, and `tuning/best.yaml`.
+
+    Raises
+    ------
+    ConfigError
+        The tuning was made for other choices.
+    """
+    from ionprint.models.pipeline import build
+
+    path = required(Path(cfg.outputs) / "tuning" / "best.yaml", "tune")
+    best = read_yaml(path)
+    for group, name in chosen(cfg).items():
+        if best[group] != name:
+            raise ConfigError(
+                f"{path} was tuned for {group}={best[group]}, asked is {group}={name}. "
+                f"Run `ionprint tune {group}={name}` first."
+            )
+    return build(cfg.normalisation, cfg.scaling, cfg.model, best["params"]), best
+
+
+def warn_stopped(stopped: list) -> None:
+    """Say how many fits ended before they converged."""
+    if stopped:
+        print(
+            f"note: {len(stopped)} fits stopped before they converged; raise model.estimator."
+            f"max_iter or choose a scaling"
+        )

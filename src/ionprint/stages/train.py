@@ -1,0 +1,49 @@
+"""Fit the tuned pipeline on all references."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ionprint.stages.files import fresh_folder, read_yaml, required, write_yaml
+from ionprint.stages.problem import chosen, load_problem, tuned_pipeline, warn_stopped
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+PACKAGES = ("ionprint", "scikit-learn", "numpy", "skops")
+
+
+def run(cfg: "DictConfig") -> None:
+    """Fit on all reference spectra and write `model/`."""
+    from omegaconf import OmegaConf
+
+    from ionprint.models.pipeline import fitting
+    from ionprint.models.storage import TrainedModel, save_model
+
+    problem = load_problem(cfg)
+    pipeline, best = tuned_pipeline(cfg)
+    dataset = read_yaml(required(Path(cfg.peaks) / "dataset.json", "peaks"))
+    with fitting() as stopped:
+        pipeline.fit(problem.table.areas, problem.y)
+    about = {
+        "dataset": dataset,
+        "spectra": len(problem.y),
+        **chosen(cfg),
+        "params": best["params"],
+        "seed": cfg.seed,
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+    model = TrainedModel(pipeline, problem.table.mz, about)
+    config = OmegaConf.to_container(cfg)
+    # where things lie and are logged is not part of the model, and differs between machines
+    for key in ("outputs", "peaks", "simulation", "tracking"):
+        config.pop(key)
+    config["dataset"].pop("path")
+    with fresh_folder(Path(cfg.outputs) / "model") as out:
+        save_model(model, out)
+        write_yaml(config, out / "config.yaml")
+    warn_stopped(stopped)
+    print(
+        f"{cfg.model.name} fitted on {len(problem.y)} {problem.table.source} reference spectra of "
+        f"{', '.join(model.classes)} -> {cfg.outputs}/model"
+    )

@@ -1,0 +1,53 @@
+"""Probabilities of mixtures and anodes, spectrum by spectrum and averaged."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+
+from ionprint.composition.probability import average_samples, read_spectra
+from ionprint.models.storage import TrainedModel
+from ionprint.spectra.table import PeakTable
+
+MZ = np.array([7.0165, 9.0322])
+
+
+@pytest.fixture
+def model():
+    areas = np.array([[1.0, 0], [2, 0], [0, 1], [0, 2]])
+    fitted = Pipeline([("classify", LogisticRegression())]).fit(areas, ["a", "a", "b", "b"])
+    return TrainedModel(fitted, MZ, {})
+
+
+@pytest.fixture
+def table():
+    samples = pd.DataFrame(
+        {
+            "file": ["1", "2", "3"],
+            "sample": ["M", "A", "M"],
+            "spot": ["1", "1", "2"],
+            "role": ["mixture", "anode", "mixture"],
+            "compound": ["", "", ""],
+            "expected": ["a+b", "", "a+b"],
+            "source": ["measured"] * 3,
+        }
+    )
+    return PeakTable(samples, MZ, np.array([[2.0, 1], [0, 3], [1, 1]]))
+
+
+def test_each_spectrum_is_read_as_the_model_reads_it(model, table):
+    spectra = read_spectra(model, table)
+    assert "compound" not in spectra
+    assert spectra["file"].tolist() == ["1", "2", "3"]
+    expected = model.pipeline.predict_proba(table.areas)
+    assert spectra[["p_a", "p_b"]].to_numpy() == pytest.approx(expected)
+
+
+def test_samples_are_the_means_in_the_order_of_the_sheet(model, table):
+    spectra = read_spectra(model, table)
+    samples = average_samples(spectra)
+    assert samples["sample"].tolist() == ["M", "A"]
+    assert samples["spectra"].tolist() == [2, 1]
+    assert samples["p_a"][0] == pytest.approx((spectra["p_a"][0] + spectra["p_a"][2]) / 2)
+    assert samples[["p_a", "p_b"]].sum(axis=1).tolist() == pytest.approx([1, 1])

@@ -1,0 +1,79 @@
+"""Folds: no pellet on both sides, every class in training, honest scores on noise."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ionprint.errors import DataError
+from ionprint.models.evaluation import cross_validate
+from ionprint.models.folds import grouped_folds, meaning, plain_folds, scoring_folds
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pellets=st.lists(st.integers(1, 5), min_size=2, max_size=6),
+    spots=st.integers(1, 4),
+    n_splits=st.integers(2, 6),
+    seed=st.integers(0, 5),
+)
+def test_grouped_folds(pellets, spots, n_splits, seed):
+    labels = [(f"c{c}", f"c{c}p{p}") for c, n in enumerate(pellets) for p in range(n)]
+    y, groups = np.array([label for label in labels for _ in range(spots)]).T
+    folds = grouped_folds(y, groups, n_splits, seed)
+    if min(pellets) == 1:
+        assert folds is None
+        return
+    assert folds is not None
+    assert folds.scheme == "grouped"
+    assert 2 <= len(folds.splits) <= n_splits
+    for train, test in folds.splits:
+        assert not set(groups[train]) & set(groups[test])
+        assert set(y[train]) == set(y)
+        assert len(test)
+    assert sorted(np.concatenate([test for _, test in folds.splits])) == list(range(len(y)))
+
+
+def test_plain_folds_share_each_class_out():
+    y = np.repeat(["a", "b"], [10, 15])
+    folds = plain_folds(y, 5, 0)
+    assert [np.unique(y[test], return_counts=True)[1].tolist() for _, test in folds.splits] == [
+        [2, 3]
+    ] * 5
+
+
+def test_plain_folds_are_as_many_as_the_smallest_class():
+    assert len(plain_folds(np.repeat(["a", "b"], [3, 15]), 5, 0).splits) == 3
+
+
+@pytest.mark.parametrize("counts", [[1, 5], [6]])
+def test_too_few_spectra_are_refused_with_their_numbers(counts):
+    y = np.repeat(["a", "b"][: len(counts)], counts)
+    with pytest.raises(DataError, match=f"a: {counts[0]}"):
+        plain_folds(y, 5, 0)
+
+
+def test_the_seed_decides_the_folds():
+    y = np.repeat(["a", "b"], 20)
+    tests = [
+        np.concatenate([t for _, t in plain_folds(y, 5, s).splits]).tolist() for s in (0, 0, 1)
+    ]
+    assert tests[0] == tests[1] != tests[2]
+
+
+def test_the_meaning_says_which_folds_were_had():
+    y = np.repeat(["a", "b"], 4)
+    plain, grouped = scoring_folds(y, y, 5, 0)
+    assert grouped is None
+    assert "repeatability, not generalisation" in meaning(grouped, "pellet")
+    plain, grouped = scoring_folds(y, np.tile(["p", "q"], 4), 5, 0)
+    assert "of a pellet never seen" in meaning(grouped, "pellet")
+    assert scoring_folds(y, None, 5, 0)[1] is None
+
+
+def test_noise_with_a_pellet_effect_fools_plain_folds_only(choose, pellets):
+    areas, y, groups = pellets(signal=0.0, effect=0.5)
+    plain, grouped = scoring_folds(y, groups, 5, 0)
+    pipeline = choose()
+    assert cross_validate(pipeline, areas, y, plain).summary()["accuracy"] > 0.95
+    assert cross_validate(pipeline, areas, y, grouped).summary()["accuracy"] < 0.4

@@ -1,0 +1,208 @@
+"""A trained model on disk: the same probabilities back, the same bytes, nothing foreign."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
+
+from ionprint.errors import DataError, ModelFileError
+from ionprint.models.pipeline import fitting
+from ionprint.models.storage import TrainedModel, load_model, save_model
+
+MZ = np.array([7.0165, 9.0322, 16.048, 33.0511])
+
+
+@pytest.fixture(scope="module")
+def problem(pellets):
+    areas, y, _ = pellets(signal=0.5, effect=0.1, classes=3, peaks=len(MZ))
+    return areas, y
+
+
+@pytest.fixture
+def trained(choose, problem):
+    return TrainedModel(choose().fit(*problem), MZ, {"dataset": {"name": "t"}, "seed": 0})
+
+
+@pytest.fixture
+def saved(trained, tmp_path):
+    save_model(trained, tmp_path)
+    return tmp_path
+
+
+def test_every_model_on_every_scaling_comes_back_the_same(
+    choose, problem, tmp_path, each_model, each_scaling
+):
+    pipeline = choose(f"model={each_model}", f"scaling={each_scaling}")
+    if each_model == "random_forest":
+        pipeline.set_params(classify__n_estimators=10)
+    with fitting():
+        model = TrainedModel(pipeline.fit(*problem), MZ, {"seed": 0})
+    save_model(model, tmp_path)
+    back = load_model(tmp_path)
+    pd.testing.assert_frame_equal(
+        back.probabilities(problem[0]), model.probabilities(problem[0]), check_exact=True
+    )
+    assert back.classes == ["c0", "c1", "c2"]
+    assert back.mz.tolist() == MZ.tolist()
+    assert back.about["seed"] == 0
+
+
+FIT = """
+import sys
+from pathlib import Path
+import numpy as np
+from ionprint.config import compose
+from ionprint.models.pipeline import build
+from ionprint.models.storage import TrainedModel, save_model
+areas = np.random.default_rng(0).poisson(50, (30, 4))
+for model in ("logistic", "svm_linear", "random_forest"):
+    cfg = compose([f"model={model}"], Path(sys.argv[2]))
+    params = {"n_estimators": 5} if model == "random_forest" else {}
+    pipeline = build(cfg.normalisation, cfg.scaling, cfg.model, params)
+    pipeline.fit(areas, np.repeat(["a", "b", "c"], 10))
+    folder = Path(sys.argv[1]) / model
+    folder.mkdir(parents=True)
+    save_model(TrainedModel(pipeline, np.arange(1.0, 5), {"seed": 0}), folder)
+"""
+
+
+def test_equal_models_are_equal_bytes_in_any_process(project, tmp_path, contents):
+    files = []
+    for seed in ("1", "2"):
+        folder = tmp_path / seed
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", FIT, str(folder), str(project)]
+        subprocess.run(command, check=True, env=environment)
+        files.append(contents(folder))
+    assert len(files[0]) == 9
+    assert files[0] == files[1]
+
+
+def double(values):
+    return 2 * values
+
+
+class Foreign(GaussianNB):
+    pass
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [MinMaxScaler(), Foreign()],
+        [FunctionTransformer(double), LogisticRegression()],
+        [FunctionTransformer(os.getpid), LogisticRegression()],
+    ],
+)
+def test_foreign_types_are_neither_saved_nor_loaded(problem, saved, tmp_path_factory, steps):
+    pipeline = make_pipeline(*steps)
+    pipeline[-1].fit(problem[0] / 500, problem[1])
+    before = (saved / "model.skops").read_bytes()
+    with pytest.raises(ModelFileError, match=r"cannot be saved safely"):
+        save_model(TrainedModel(pipeline, MZ, {}), saved)
+    assert (saved / "model.skops").read_bytes() == before
+    skops.io.dump(pipeline, saved / "model.skops")
+    with pytest.raises(ModelFileError, match="not allowed"):
+        load_model(saved)
+
+
+def test_what_is_no_pipeline_is_refused(saved):
+    skops.io.dump(LogisticRegression(), saved / "model.skops")
+    with pytest.raises(ModelFileError, match="no ionprint model"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("name", ["model.skops", "model.yaml", "peaks.csv"])
+def test_a_missing_file_is_named(saved, name):
+    (saved / name).unlink()
+    with pytest.raises(ModelFileError, match=rf"{name} is not there.*ionprint train"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("name", ["model.skops", "model.yaml", "peaks.csv"])
+@pytest.mark.parametrize("content", [b"", b"\0\xff\xfe{[", b"PK\x03\x04", b"mz\nmany\n", b"x: 'y"])
+def test_a_damaged_file_is_refused(saved, name, content):
+    (saved / name).write_bytes(content)
+    with pytest.raises(ModelFileError):
+        load_model(saved)
+
+
+def test_a_cut_or_changed_archive_is_refused_or_right(saved, trained, problem):
+    good = (saved / "model.skops").read_bytes()
+    right = trained.probabilities(problem[0])
+    rng = np.random.default_rng(0)
+    refused = 0
+    for kind in range(120):
+        at = int(rng.integers(len(good)))
+        flipped = bytes([good[at] ^ (1 << kind % 8)])
+        bad = good[:at] if kind % 3 == 0 else good[:at] + flipped + good[at + 1 :]
+        (saved / "model.skops").write_bytes(bad)
+        try:
+            back = load_model(saved)
+        except ModelFileError:
+            refused += 1
+        else:
+            pd.testing.assert_frame_equal(back.probabilities(problem[0]), right)
+    assert refused > 60
+
+
+def test_a_schema_without_a_part_is_refused(saved):
+    path = saved / "model.skops"
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for text in (b"{}", b"[]", b"null", parts["schema.json"].replace(b"Pipeline", b"Pipelone")):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in {**parts, "schema.json": text}.items():
+                archive.writestr(name, content)
+        with pytest.raises(ModelFileError):
+            load_model(saved)
+
+
+def test_another_number_of_peaks_is_refused(saved):
+    (saved / "peaks.csv").write_text("mz\n7.0165\n9.0322\n")
+    with pytest.raises(ModelFileError, match="2 peaks, the model 4"):
+        load_model(saved)
+
+
+def test_peaks_are_taken_by_name(trained, problem):
+    frame = pd.DataFrame(problem[0], columns=trained.columns)
+    shuffled = frame[["33.0511", "7.0165", "16.0480", "9.0322"]].assign(other="x")
+    one, other = trained.probabilities(frame), trained.probabilities(shuffled)
+    pd.testing.assert_frame_equal(one, other)
+    assert one.columns.tolist() == ["p_c0", "p_c1", "p_c2"]
+    assert one.sum(axis=1).to_numpy() == pytest.approx(np.ones(len(one)))
+
+
+@pytest.mark.parametrize(
+    ("areas", "told"),
+    [
+        (pd.DataFrame({"7.0165": [1.0]}), "3 of 4 peaks are missing, e.g. m/z 9.0322"),
+        (np.ones((2, 3)), r"expected \(n, 4\)"),
+        (np.ones(4), r"expected \(n, 4\)"),
+        (-np.ones((1, 4)), "not negative"),
+        (np.full((1, 4), np.nan), "finite"),
+    ],
+)
+def test_what_are_no_areas_is_refused(trained, areas, told):
+    with pytest.raises(DataError, match=told):
+        trained.probabilities(areas)
+
+
+def test_saving_twice_gives_the_same_bytes(choose, problem, tmp_path):
+    digests = set()
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        save_model(TrainedModel(choose().fit(*problem), MZ, {}), folder)
+        digests.add(hashlib.sha256((folder / "model.skops").read_bytes()).hexdigest())
+    assert len(digests) == 1

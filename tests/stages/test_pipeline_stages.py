@@ -1,0 +1,218 @@
+"""The stages one after another on the small simulated set: what they write, twice the same."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from ionprint.cli import main
+from ionprint.models.storage import load_model
+from ionprint.spectra.table import PeakTable
+
+COMPOUNDS = ["Li2CO3", "Li2O", "Li3N", "LiH", "LiOH"]
+PROBABILITIES = [f"p_{c}" for c in COMPOUNDS]
+OUT = Path("outputs")
+
+
+def test_all_files_are_there_and_no_others(with_results, contents):
+    assert set(contents(OUT)) == {
+        "peaks/peak_table.parquet",
+        "peaks/peaks.csv",
+        "peaks/calibration.csv",
+        "peaks/dataset.json",
+        "tuning/trials.csv",
+        "tuning/best.yaml",
+        "evaluation/metrics.json",
+        "evaluation/folds.csv",
+        "evaluation/predictions.csv",
+        "evaluation/confusion.csv",
+        "ranking/ions.csv",
+        "model/model.skops",
+        "model/model.yaml",
+        "model/peaks.csv",
+        "model/config.yaml",
+        "composition/spectra.csv",
+        "composition/samples.csv",
+    }
+
+
+def test_the_peak_table(with_results):
+    columns = pq.read_schema(OUT / "peaks" / "peak_table.parquet").names
+    sheet = pd.read_csv("data/samples.csv", dtype=str, keep_default_na=False)
+    metadata = [*sheet.columns, "source"]
+    assert columns[: len(metadata)] == metadata
+    table = PeakTable.read(OUT / "peaks" / "peak_table.parquet")
+    assert columns[len(metadata) :] == table.columns
+    pd.testing.assert_frame_equal(table.samples[sheet.columns], sheet, check_dtype=False)
+    assert set(table.samples["source"]) == {"simulated"}
+    assert table.areas.shape == (40, len(table.mz))
+    assert len(table.mz) > 100
+
+    peaks = pd.read_csv(OUT / "peaks" / "peaks.csv")
+    assert peaks.columns.tolist() == ["mz", "lower", "upper", "counts"]
+    assert peaks["mz"].tolist() == table.mz.tolist()
+    assert table.areas.sum(axis=0) == pytest.approx(peaks["counts"], abs=2)
+
+    dataset = json.loads((OUT / "peaks" / "dataset.json").read_text())
+    assert (dataset["name"], dataset["source"], dataset["scale"]) == (
+        "lithium",
+        "simulated",
+        "calibrated",
+    )
+    assert (dataset["spectra"], dataset["peaks"]) == table.areas.shape
+
+
+def test_the_calibration_finds_the_true_masses(with_results):
+    rows = pd.read_csv(OUT / "peaks" / "calibration.csv")
+    assert len(rows) == 40 * 5
+    used = rows[rows["used"]]
+    assert len(used) > 40 * 3
+    assert (used["error_before_ppm"] ** 2).mean() > 100**2
+    assert (used["error_after_ppm"] ** 2).mean() < 10**2
+
+
+def test_the_evaluation(with_results):
+    metrics = json.loads((OUT / "evaluation" / "metrics.json").read_text())
+    assert metrics["source"] == "simulated"
+    assert metrics["meaning"].startswith("how well spectra of a sample never seen")
+    assert (metrics["spectra"], metrics["classes"], metrics["groups"]) == (30, 5, 15)
+    assert metrics["score"] == metrics["grouped"]
+    folds = pd.read_csv(OUT / "evaluation" / "folds.csv")
+    assert folds.groupby("folds")["spectra"].sum().to_dict() == {"grouped": 30, "plain": 30}
+    for scheme, rows in folds.groupby("folds"):
+        assert metrics[scheme]["accuracy"] == pytest.approx(rows["accuracy"].mean(), abs=1e-4)
+    predictions = pd.read_csv(OUT / "evaluation" / "predictions.csv")
+    head = ["file", "sample", "spot", "compound", "predicted", "fold"]
+    assert predictions.columns.tolist() == [*head, *PROBABILITIES]
+    assert predictions.groupby("sample")["fold"].nunique().max() == 1
+    assert predictions[PROBABILITIES].sum(axis=1).to_numpy() == pytest.approx(np.ones(30), abs=1e-3)
+    right = (predictions["predicted"] == predictions["compound"]).mean()
+    confusion = pd.read_csv(OUT / "evaluation" / "confusion.csv").set_index("compound")
+    assert confusion.columns.tolist() == confusion.index.tolist() == COMPOUNDS
+    assert np.trace(confusion) / 30 == pytest.approx(right)
+    assert right > 0.9
+
+
+def test_the_ranking_names_ions_of_each_compound(with_results):
+    ions = pd.read_csv(OUT / "ranking" / "ions.csv", keep_default_na=False)
+    head = ["compound", "rank", "mz", "ion", "error_ppm", "weight", "weight_sd"]
+    assert ions.columns.tolist() == head
+    for compound, rows in ions.groupby("compound"):
+        assert rows["rank"].tolist() == list(range(1, len(rows) + 1)), compound
+        assert (rows["weight"].diff().dropna() <= 0).all()
+    first = ions[ions["rank"] <= 10].groupby("compound")["ion"].apply(set)
+    for compound, expected in {
+        "LiH": {"LiH2", "Li2H3", "Li3H4", "Li4H5", "Li2OH3"},
+        "Li3N": {"CN", "LiN", "NH", "LiNH", "LiCN"},
+        "Li2CO3": {"LiCO3", "CO3", "CO3H"},
+        "LiOH": {"Li2O3H3", "LiO2H2", "Li2O2H3"},
+    }.items():
+        assert first[compound] & expected, compound
+
+
+def test_the_model_knows_where_it_comes_from(with_results):
+    model = load_model(OUT / "model")
+    assert model.classes == COMPOUNDS
+    assert model.about["dataset"]["source"] == "simulated"
+    assert model.about["spectra"] == 30
+    best = yaml.safe_load((OUT / "tuning" / "best.yaml").read_text())
+    assert model.pipeline[-1].C == best["params"]["C"]
+    text = (OUT / "model" / "config.yaml").read_text()
+    assert str(with_results) not in text
+    assert "path" not in yaml.safe_load(text)["dataset"]
+
+
+def test_the_composition_is_the_mean_of_the_spectra(with_results):
+    spectra = pd.read_csv(OUT / "composition" / "spectra.csv", keep_default_na=False)
+    samples = pd.read_csv(OUT / "composition" / "samples.csv", keep_default_na=False)
+    head = ["sample", "role", "expected", "source", "spectra"]
+    assert samples.columns.tolist() == [*head, *PROBABILITIES]
+    assert "compound" not in spectra
+    assert set(spectra["role"]) == {"mixture", "anode"}
+    assert samples["spectra"].tolist() == [2] * 5
+    means = spectra.groupby("sample", sort=False)[PROBABILITIES].mean()
+    assert samples[PROBABILITIES].to_numpy() == pytest.approx(means.to_numpy(), abs=1e-4)
+    largest = samples.set_index("expected")[PROBABILITIES].idxmax(axis=1)
+    assert largest["Li3N"] == "p_Li3N"
+
+
+def test_running_twice_gives_the_same_bytes(with_results, contents):
+    before = contents(OUT)
+    shutil.rmtree(OUT)
+    for stage in ("peaks", "tune", "evaluate", "rank", "train", "composition"):
+        assert main([stage, "tuning.trials=4"]) == 0
+    after = contents(OUT)
+    assert [name for name in before if before[name] != after.get(name)] == []
+    assert set(after) == set(before)
+
+
+def test_the_order_of_the_sheet_changes_no_area(with_results):
+    before = PeakTable.read(OUT / "peaks" / "peak_table.parquet")
+    source = Path("data").readlink()
+    Path("data").unlink()
+    Path("data").mkdir()
+    Path("data/spectra").symlink_to(Path(source) / "spectra")
+    sheet = pd.read_csv(Path(source) / "samples.csv", dtype=str, keep_default_na=False)
+    sheet[::-1].to_csv("data/samples.csv", index=False)
+    assert main(["peaks"]) == 0
+    after = PeakTable.read(OUT / "peaks" / "peak_table.parquet")
+    assert after.mz.tolist() == before.mz.tolist()
+    assert after.areas[::-1].tolist() == before.areas.tolist()
+
+
+def test_a_model_of_another_peak_list_is_refused(with_results, capsys):
+    assert main(["peaks", "dataset.mz_max=60"]) == 0
+    assert main(["composition"]) == 2
+    assert "another peak list" in capsys.readouterr().err
+
+
+def test_a_model_without_weights_ranks_nothing(with_results, capsys):
+    assert main(["tune", "model=dummy"]) == 0
+    assert main(["rank", "model=dummy"]) == 2
+    assert "has no weights" in capsys.readouterr().err
+
+
+def test_references_alone_have_an_empty_composition(with_results):
+    table = PeakTable.read(OUT / "peaks" / "peak_table.parquet")
+    table.of_role("reference").write(OUT / "peaks" / "peak_table.parquet")
+    assert main(["composition"]) == 0
+    samples = pd.read_csv(OUT / "composition" / "samples.csv")
+    assert samples.empty
+    assert samples.columns.tolist()[5:] == PROBABILITIES
+
+
+def test_one_pellet_a_class_is_told_as_repeatability(with_results, capsys):
+    path = OUT / "peaks" / "peak_table.parquet"
+    table = PeakTable.read(path)
+    table.samples["sample"] = table.samples["sample"].str.replace(r"\W*\d+$", "", regex=True)
+    table.samples.loc[table.samples["role"] == "reference", "sample"] = table.samples["compound"]
+    table.write(path)
+    assert main(["tune", "tuning.trials=2"]) == 0
+    assert main(["evaluate"]) == 0
+    metrics = json.loads((OUT / "evaluation" / "metrics.json").read_text())
+    assert metrics["grouped"] is None
+    assert metrics["score"] == metrics["plain"]
+    assert "repeatability, not generalisation" in metrics["meaning"]
+
+
+def test_cations_are_named_and_weighed_as_such(with_results):
+    # the same spectra taken for positive ones: the scale moves by two electron masses
+    choices = ["dataset.polarity=positive", "spectra.calibration.max_error_ppm=200"]
+    sheet = Path("data/samples.csv").read_text().replace("negative", "positive")
+    source = Path("data").readlink()
+    Path("data").unlink()
+    Path("data").mkdir()
+    Path("data/spectra").symlink_to(source / "spectra")
+    Path("data/samples.csv").write_text(sheet)
+    negative = pd.read_csv(OUT / "peaks" / "calibration.csv")
+    for stage in ("peaks", "tune", "rank"):
+        assert main([stage, "tuning.trials=1", *choices]) == 0
+    positive = pd.read_csv(OUT / "peaks" / "calibration.csv")
+    assert (negative["mz"] - positive["mz"]).to_numpy() == pytest.approx(2 * 0.00054858, abs=2e-5)
+    ions = pd.read_csv(OUT / "ranking" / "ions.csv", keep_default_na=False)["ion"]
+    assert ions[ions != ""].str.endswith("+").all()
