@@ -1,0 +1,1 @@
+"""Data in, Figure out: one module a figure."""

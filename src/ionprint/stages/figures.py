@@ -1,0 +1,85 @@
+"""Draw the results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from omegaconf import DictConfig
+
+RANKING = "ranking/ions.csv"
+SAMPLES = "composition/samples.csv"
+_TEXTS = ("compound", "ion", "sample", "role", "expected", "file", "used", "result")
+
+
+def run(cfg: DictConfig) -> None:
+    """Draw the ranking, the samples and the calibration into `<outputs>/figures`.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Uses `outputs` and `peaks`. A figure that does not apply is left out, and the reason is
+        printed.
+    """
+    from ionprint.figures.calibration import calibration_figure
+    from ionprint.figures.ranking import ranking_figure
+    from ionprint.figures.samples import PREFIX, samples_figure
+    from ionprint.figures.style import save
+    from ionprint.stages.files import fresh_folder, required
+
+    outputs, peaks = Path(cfg.outputs), Path(cfg.peaks)
+    source = read_dataset(peaks)["source"]
+    calibration = read_results(required(peaks / "calibration.csv", "peaks"))
+    samples = read_results(required(outputs / SAMPLES, "composition"))
+    ions = read_ranking(outputs)
+
+    compounds = [c.removeprefix(PREFIX) for c in samples.columns if c.startswith(PREFIX)]
+    compounds += [] if ions is None else list(ions["compound"])
+    drawn = {}
+    if ions is None:
+        print("No figure of the ranking: this model has no weights, so no ions were ranked.")
+    else:
+        drawn["ranking"] = ranking_figure(ions, source, compounds)
+    if (samples["role"] == "reference").all():
+        print("No figure of the samples: the data set has no mixture and no anode.")
+    else:
+        drawn["samples"] = samples_figure(samples, source, compounds)
+    drawn["calibration"] = calibration_figure(calibration, source)
+    with fresh_folder(outputs / "figures") as folder:
+        for name, figure in drawn.items():
+            save(figure, folder, name)
+    print(f"{outputs / 'figures'}: {', '.join(drawn)} (svg and png)")
+
+
+def read_dataset(peaks: Path) -> dict[str, Any]:
+    """Read what the peak table says about itself: name, source, number of spectra and peaks."""
+    from ionprint.stages.files import required
+
+    path = required(peaks / "dataset.json", "peaks")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_ranking(outputs: Path) -> pd.DataFrame | None:
+    """Read the ion ranking; None for a model without weights, or when no ion was ranked."""
+    path = outputs / RANKING
+    ions = read_results(path) if path.exists() else None
+    return None if ions is None or ions.empty else ions
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Read a table of results: names and formulas as text, the rest as numbers.
+
+    Empty cells are empty text or NaN. Sodium nitride's ion NaN stays a formula.
+    """
+    import pandas as pd
+
+    columns = pd.read_csv(path, nrows=0).columns
+    return pd.read_csv(
+        path,
+        dtype={column: str for column in columns if column in _TEXTS},
+        keep_default_na=False,
+        na_values={column: ["", "nan"] for column in columns if column not in _TEXTS},
+    )

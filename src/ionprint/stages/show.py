@@ -1,0 +1,240 @@
+"""Print the last results."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    from omegaconf import DictConfig
+    from rich.console import Console, JustifyMethod
+    from rich.table import Table
+
+WIDTH = 100  # columns
+IONS = 5  # a compound
+ROWS = 12  # mixtures and anodes
+
+
+def run(cfg: DictConfig) -> None:
+    """Print the results in one screenful, plain where the output is no terminal.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Uses `outputs` and `peaks`.
+    """
+    from rich.console import Console
+
+    from ionprint.stages.figures import RANKING, SAMPLES, read_dataset, read_ranking, read_results
+    from ionprint.stages.files import required
+
+    outputs, peaks = Path(cfg.outputs), Path(cfg.peaks)
+    dataset = read_dataset(peaks)
+    path = required(outputs / "evaluation" / "metrics.json", "evaluate")
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    ions = read_ranking(outputs)
+    samples = read_results(outputs / SAMPLES) if (outputs / SAMPLES).exists() else None
+
+    out = sys.stdout
+    signs = signs_for(out.encoding)
+    terminal = out.isatty()
+    console = Console(
+        file=out,
+        force_terminal=terminal,
+        color_system="auto" if terminal else None,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    console.width = min(console.width, WIDTH) if terminal else WIDTH
+    with console.capture() as captured:
+        _title(console, dataset)
+        _scores(console, metrics, signs)
+        _ions(console, ions, signs, outputs / RANKING)
+        _samples(console, samples, signs, outputs / SAMPLES)
+        _next(console, outputs)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    encoding = out.encoding or "utf-8"
+    out.write(("\n".join(lines) + "\n").encode(encoding, "replace").decode(encoding))
+
+
+class Signs(NamedTuple):
+    """How formulas and spreads are written, as far as the output can show them."""
+
+    formula: Callable[..., str]
+    spread: str
+
+
+def signs_for(encoding: str | None) -> Signs:
+    """Choose Unicode where `encoding` has it, else ASCII."""
+    from ionprint.figures.formula import ascii_text, unicode_text
+
+    try:
+        "₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻±".encode(encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return Signs(ascii_text, "+/-")
+    return Signs(unicode_text, "±")
+
+
+def _title(console: Console, dataset: dict[str, Any]) -> None:
+    """Print what the data are: name, size, simulated or measured."""
+    from rich.text import Text
+
+    text = f"{dataset['name']}: {dataset['spectra']} spectra, {dataset['peaks']} peaks, "
+    source = f"{dataset['source'].upper()} data"
+    console.print(Text.assemble((text, "bold"), (source, "bold reverse")))
+
+
+def _scores(console: Console, metrics: dict[str, Any], signs: Signs) -> None:
+    """Print the scores of the grouped and of the plain folds side by side."""
+    console.print()
+    columns = {kind: metrics.get(kind) for kind in ("grouped", "plain")}
+    if metrics["score"] not in columns.values():
+        columns["as configured"] = metrics["score"]
+    table = _table("Cross-validation", [_folds(kind, s) for kind, s in columns.items()])
+    for name, key in (("accuracy", "accuracy"), ("macro F1", "f1_macro")):
+        cells = [_spread(score, key, signs) for score in columns.values()]
+        table.add_row(name, *cells)
+    console.print(table)
+    console.print(metrics["meaning"], style="italic")
+
+
+def _folds(kind: str, score: dict[str, Any] | None) -> str:
+    return f"{kind} ({score['n_folds']} folds)" if score else kind
+
+
+def _spread(score: dict[str, Any] | None, key: str, signs: Signs) -> str:
+    if not score or score.get(key) is None:
+        return "not available"
+    spread = score.get(f"{key}_sd")
+    return f"{score[key]:.3f}" + (f" {signs.spread} {spread:.3f}" if spread is not None else "")
+
+
+def _ions(console: Console, ions: pd.DataFrame | None, signs: Signs, path: Path) -> None:
+    """Print the first ions of each compound, a compound a row."""
+    console.print()
+    if ions is None:
+        console.print("No characteristic ions: this model has no weights to rank them by.")
+        return
+    console.print(f"Characteristic ions, m/z in u (all, with weights: {path})", style="bold")
+    for decimals in (4, 3, 2):
+        table = _table("compound", [str(i + 1) for i in range(IONS)], "left")
+        for compound in sorted(set(ions["compound"])):
+            own = ions[ions["compound"] == compound].sort_values("rank", kind="stable").head(IONS)
+            cells = [
+                f"{signs.formula(ion, '-') if ion else ''} {mz:.{decimals}f}".strip()
+                for ion, mz in zip(own["ion"], own["mz"], strict=True)
+            ]
+            table.add_row(signs.formula(compound), *cells)
+        if _fits(console, table):
+            break
+    console.print(table)
+
+
+def _samples(console: Console, samples: pd.DataFrame | None, signs: Signs, path: Path) -> None:
+    """Print what the classifier reads in mixtures and anodes, as the paper's Table 2."""
+    console.print()
+    rows = samples if samples is None else samples[samples["role"] != "reference"]
+    if rows is None or rows.empty:
+        console.print("No mixture and no anode was read.")
+        return
+    console.print("Composition probability (of the classifier; qualitative)", style="bold")
+    console.print(_probabilities(console, rows.head(ROWS), signs))
+    if len(rows) > ROWS:
+        console.print(f"... and {len(rows) - ROWS} more in {path}")
+
+
+def _probabilities(console: Console, rows: pd.DataFrame, signs: Signs) -> Table:
+    """Lay out the probabilities in the fullest form that the console has room for."""
+    for compounds_apart, with_sample in ((True, True), (True, False), (False, True)):
+        table = probability_table(rows, signs, compounds_apart, with_sample)
+        if _fits(console, table):
+            break
+    return table
+
+
+def probability_table(
+    rows: pd.DataFrame, signs: Signs, compounds_apart: bool = True, with_sample: bool = True
+) -> Table:
+    """Build the table of probabilities, a mixture or an anode a row.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Columns sample, role, expected, and p_<compound> for every compound.
+    signs : Signs
+        How formulas are written.
+    compounds_apart : bool, optional
+        One column a compound; else the three largest probabilities in one column.
+    with_sample : bool, optional
+        With a column for the sample's name.
+
+    Returns
+    -------
+    rich.table.Table
+        The two largest probabilities of a row are bold.
+    """
+    from rich.text import Text
+
+    from ionprint.figures.formula import mixture_text
+    from ionprint.figures.samples import PREFIX
+
+    names = sorted(c.removeprefix(PREFIX) for c in rows.columns if c.startswith(PREFIX))
+    left = ["composition expected", "category", *(["sample"] if with_sample else [])]
+    table = _table("no.", left, "left")
+    for column in table.columns[1:]:
+        column.max_width = 24
+    for title in [signs.formula(n) for n in names] if compounds_apart else ["largest"]:
+        table.add_column(title, justify="right" if compounds_apart else "left")
+    for number, row in enumerate(rows.to_dict("records"), start=1):
+        expected = mixture_text(row["expected"], signs.formula) or "not stated"
+        sample = [str(row["sample"])] if with_sample else []
+        values = {n: row[PREFIX + n] for n in names if row[PREFIX + n] == row[PREFIX + n]}
+        order = sorted(values, key=lambda n: (-values[n], n))
+        bold = {n for n in order[:2] if values[n] >= 0.005}
+        cells = {n: Text(f"{v:.2f}", "bold" if n in bold else "") for n, v in values.items()}
+        if compounds_apart:
+            last = [cells.get(n, "-") for n in names]
+        else:
+            parts = [Text.assemble(signs.formula(n), " ", cells[n]) for n in order[:3]]
+            last = [Text(", ").join(parts)]
+        table.add_row(str(number), expected, row["role"], *sample, *last)
+    return table
+
+
+def _table(first: str, others: list[str], justify: JustifyMethod = "right") -> Table:
+    """Begin a table with a first column of names."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column(first, overflow="fold")
+    for title in others:
+        table.add_column(title, justify=justify, overflow="fold")
+    return table
+
+
+def _fits(console: Console, table: Table) -> bool:
+    """Tell whether a table needs no more columns than the console has."""
+    from rich.measure import Measurement
+
+    options = console.options.update(width=10 * WIDTH)
+    return Measurement.get(console, options, table).maximum <= console.width
+
+
+def _next(console: Console, outputs: Path) -> None:
+    """Print what to do next, and where the results are."""
+    pictures = sorted(path.name for path in (outputs / "figures").glob("*.svg"))
+    console.print()
+    console.print("Next", style="bold")
+    console.print("  make ui      compare the runs in the browser")
+    console.print("  make serve   let the model answer over HTTP")
+    console.print(f"  results      {outputs}", soft_wrap=True)
+    if pictures:
+        listed = f"{outputs / 'figures'}: {', '.join(pictures)}"
+        console.print(f"  figures      {listed}", soft_wrap=True)

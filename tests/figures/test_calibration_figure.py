@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from ionprint.figures.calibration import calibration_figure, spread
+
+
+def points(figure):
+    """Return the plotted m/z and errors by their label in the legend."""
+    return {
+        line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
+        for line in figure.axes[0].lines
+        if line.get_marker() == "o"
+    }
+
+
+def test_every_spectrum_is_a_point_before_and_after(calibration):
+    figure = calibration_figure(calibration, "simulated")
+    drawn = points(figure)
+    used = calibration["used"]
+    assert drawn["before (median size 91 ppm)"] == (
+        calibration["mz"][used].tolist(),
+        calibration["error_before_ppm"][used].tolist(),
+    )
+    assert drawn["after (median size 2 ppm)"][1] == [-3.0, -2.0, -3.0, -2.0]
+    assert drawn["after, not used in a fit"][1] == [-1.0, -1.0]
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    assert low == -high and high > 92
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("m/z (u)", "mass error (ppm)")
+    assert [text.get_text() for text in axes.texts][0] == r"${}^{6}\mathrm{Li}^{-}$"
+
+
+def test_a_kept_scale_is_said_in_the_title(calibration):
+    calibration["result"] = "kept"
+    calibration["used"] = "False"
+    calibration["error_after_ppm"] = calibration["error_before_ppm"]
+    figure = calibration_figure(calibration, "measured")
+    assert "kept in all spectra" in figure.get_suptitle()
+    figure.draw_without_rendering()
+    calibration.loc[:2, "result"] = "calibrated"
+    title = calibration_figure(calibration, "measured").get_suptitle()
+    assert "1 of 2 spectra" in title and "kept in 1" in title
+
+
+@pytest.mark.parametrize("rows", [0, 6])
+def test_no_calibrant_found_still_draws(calibration, rows):
+    empty = calibration.head(rows).assign(error_before_ppm=np.nan, error_after_ppm=np.nan)
+    figure = calibration_figure(empty, "measured")
+    assert "no calibrant was found" in [text.get_text() for text in figure.axes[0].texts]
+    figure.draw_without_rendering()
+
+
+def test_labels_of_near_ions_do_not_overlap(calibration):
+    near = calibration.head(3).assign(mz=[16.0, 17.0, 200.0], ion=["O", "OH", "C2H"])
+    figure = calibration_figure(near, "simulated")
+    figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]  # without the line
+    assert boxes[0].x1 <= boxes[1].x0
+
+
+@pytest.mark.parametrize(
+    ("positions", "expected"),
+    [
+        ([], []),
+        ([0.5], [0.5]),
+        ([0.1, 0.9], [0.1, 0.9]),
+        ([0.5, 0.5], [0.45, 0.55]),
+        ([0.0, 0.0, 0.0], [0.0, 0.1, 0.2]),
+        ([1.0, 1.0], [0.9, 1.0]),
+    ],
+)
+def test_spread(positions, expected):
+    assert np.allclose(spread(np.array(positions), 0.1, 0.0, 1.0), expected)

@@ -1,0 +1,74 @@
+import json
+
+import pytest
+from omegaconf import OmegaConf
+
+from ionprint.errors import MissingInputError
+from ionprint.stages import figures
+
+
+@pytest.fixture
+def project(tmp_path, make_ions, make_samples, calibration):
+    outputs = tmp_path / "outputs"
+    for folder in ("ranking", "composition", "peaks"):
+        (outputs / folder).mkdir(parents=True)
+    names = ["Li2CO3", "LiOH"]
+    make_ions(names).to_csv(outputs / "ranking" / "ions.csv", index=False)
+    make_samples(names).to_csv(outputs / "composition" / "samples.csv", index=False)
+    calibration.to_csv(outputs / "peaks" / "calibration.csv", index=False)
+    (outputs / "peaks" / "dataset.json").write_text(json.dumps({"source": "simulated"}))
+    return OmegaConf.create({"outputs": str(outputs), "peaks": str(outputs / "peaks")}), outputs
+
+
+def names(outputs):
+    return sorted(path.name for path in (outputs / "figures").iterdir())
+
+
+def test_draws_all_and_the_same_bytes_again(project):
+    cfg, outputs = project
+    figures.run(cfg)
+    assert names(outputs) == [
+        f"{name}.{kind}"
+        for name in ("calibration", "ranking", "samples")
+        for kind in ("png", "svg")
+    ]
+    first = {path.name: path.read_bytes() for path in (outputs / "figures").iterdir()}
+    figures.run(cfg)
+    assert first == {path.name: path.read_bytes() for path in (outputs / "figures").iterdir()}
+
+
+def test_what_does_not_apply_is_left_out_and_said(project, capsys, make_samples):
+    cfg, outputs = project
+    figures.run(cfg)
+    (outputs / "ranking" / "ions.csv").unlink()
+    make_samples(["Li2CO3"]).head(0).to_csv(outputs / "composition" / "samples.csv", index=False)
+    capsys.readouterr()
+    figures.run(cfg)
+    assert names(outputs) == ["calibration.png", "calibration.svg"]
+    out = capsys.readouterr().out
+    assert "no weights" in out and "no mixture" in out
+
+
+@pytest.mark.parametrize(
+    ("path", "stage"),
+    [
+        ("peaks/dataset.json", "peaks"),
+        ("peaks/calibration.csv", "peaks"),
+        ("composition/samples.csv", "composition"),
+    ],
+)
+def test_a_missing_input_names_its_stage(project, path, stage):
+    cfg, outputs = project
+    (outputs / path).unlink()
+    with pytest.raises(MissingInputError, match=f"ionprint {stage}"):
+        figures.run(cfg)
+
+
+def test_sodium_nitride_is_no_missing_value(tmp_path):
+    path = tmp_path / "ions.csv"
+    path.write_text(
+        "compound,rank,mz,ion,error_ppm,weight,weight_sd,sample\nNa,1,36.99,NaN,,0.5,nan,007\n"
+    )
+    row = figures.read_results(path).iloc[0]
+    assert row["ion"] == "NaN" and row["sample"] == "007"
+    assert row["error_ppm"] != row["error_ppm"] and row["weight_sd"] != row["weight_sd"]
