@@ -1,0 +1,48 @@
+"""Log the results as one MLflow run and register the trained model.
+
+Results are files first: when the tracking store is away, they stay, and this stage can be run
+again later. The same results are logged once.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ionprint.stages.files import fresh_folder, write_yaml
+
+
+def run(cfg: Any) -> None:
+    """Log the results below `cfg.outputs`, register the model, and say where to look.
+
+    Writes `tracking/tracked.yaml`.
+
+    Raises
+    ------
+    MissingInputError
+        A result file is not there.
+    TrackingError
+        The tracking store or server cannot be used.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from ionprint.tracking.run import log_run
+    from ionprint.tracking.store import tracking_uri
+
+    logged = log_run(cfg)
+    with fresh_folder(Path(cfg.outputs) / "tracking") as folder:
+        tracked = {
+            "results": logged.results,
+            "experiment": logged.experiment,
+            "model": logged.registered.name if logged.registered else None,
+        }
+        write_yaml(tracked, folder / "tracked.yaml")
+
+    state = "already logged" if logged.already else "logged"
+    lines = [f"run         {logged.name} ({state})", f"experiment  {logged.experiment}"]
+    if logged.registered:
+        lines.append(f"model       {logged.registered.name}: {logged.registered.message}")
+    uri = tracking_uri()
+    lines.append(f"look        {uri if uri.startswith('http') else 'make ui'}")
+    console = Console(soft_wrap=True)
+    for line in lines:
+        console.print(Text(line))

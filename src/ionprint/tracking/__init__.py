@@ -1,0 +1,1 @@
+"""Runs, registry, and what a served model does."""

@@ -1,0 +1,89 @@
+"""A run in words: the description that a run shows in MLflow, the finding first."""
+
+from typing import Any
+
+from ionprint.tracking.results import Results
+
+_IONS_SHOWN = 5
+
+
+def description(results: Results) -> str:
+    """Return the run's description in markdown.
+
+    Parameters
+    ----------
+    results : Results
+        The result files of the run.
+    """
+    samples = results.table("composition/samples.csv")
+    kind = "Simulated data" if results.simulated else "Measured data"
+    parts = [f"**{_finding(results, samples)}** {kind}.", _scores(results.metrics)]
+    if samples is not None and len(samples):
+        parts.append(_samples(samples))
+    ions = results.table("ranking/ions.csv")
+    if ions is not None and len(ions):
+        parts.append(_ions(ions))
+    return "\n\n".join(parts) + "\n"
+
+
+def _finding(results: Results, samples: Any) -> str:
+    unknown = None if samples is None else _unknown(samples)
+    if unknown is None or unknown.empty:
+        score = results.metrics["score"]
+        return (
+            f"{results.best['model']} tells the compounds of {results.dataset['name']} apart "
+            f"with accuracy {score['accuracy']:.2f}, F1 {score['f1_macro']:.2f}."
+        )
+    columns = _probabilities(unknown)
+    told = []
+    for row in unknown.to_dict("records"):
+        by_size = sorted(columns, key=lambda c: -row[c])
+        shown = [c for c in by_size[:3] if row[c] >= 0.1] or by_size[:1]
+        found = ", ".join(f"{c.removeprefix('p_')} {row[c]:.2f}" for c in shown)
+        told.append(f"{row['sample']}: {found}")
+    return "; ".join(told) + "."
+
+
+def _scores(metrics: dict[str, Any]) -> str:
+    lines = ["| cross-validation | accuracy | F1 | log loss |", "| --- | --- | --- | --- |"]
+    for folds in ("grouped", "plain"):
+        numbers = metrics.get(folds)
+        if not numbers:
+            lines.append(f"| {folds} | not possible | | |")
+            continue
+        cells = [
+            f"{numbers[key]:.3f} ± {numbers[f'{key}_sd']:.3f}"
+            for key in ("accuracy", "f1_macro", "log_loss")
+        ]
+        lines.append(f"| {folds} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _samples(samples: Any) -> str:
+    """Tabulate the samples, those of unknown composition first."""
+    columns = _probabilities(samples)
+    names = [c.removeprefix("p_") for c in columns]
+    lines = [f"| sample | role | {' | '.join(names)} |", "| --- " * (len(columns) + 2) + "|"]
+    unknown = _unknown(samples)
+    known = samples.drop(unknown.index)
+    for row in unknown.to_dict("records") + known.to_dict("records"):
+        cells = " | ".join(f"{row[c]:.2f}" for c in columns)
+        lines.append(f"| {row['sample']} | {row['role']} | {cells} |")
+    return "\n".join(lines)
+
+
+def _ions(ions: Any) -> str:
+    lines = ["| compound | first ions (m/z) |", "| --- | --- |"]
+    for compound, rows in ions.sort_values("rank").groupby("compound", sort=True):
+        rows = rows.head(_IONS_SHOWN).to_dict("records")
+        shown = [f"{r['ion']} ({r['mz']:.4f})" if r["ion"] else f"{r['mz']:.4f}" for r in rows]
+        lines.append(f"| {compound} | {', '.join(shown)} |")
+    return "\n".join(lines)
+
+
+def _unknown(samples: Any) -> Any:
+    return samples[samples["role"] != "reference"]
+
+
+def _probabilities(samples: Any) -> list[str]:
+    return [c for c in samples.columns if c.startswith("p_")]

@@ -1,0 +1,236 @@
+"""What a run is made of: the result files, read once, with nothing of MLflow in it."""
+
+import functools
+import hashlib
+import json
+import math
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ionprint.errors import MissingInputError
+
+TOP_IONS = 15
+# every result folder, its files that a run must have, and the stage that writes them
+_FOLDERS = {
+    "peaks": (("dataset.json", "peaks.csv"), "peaks"),
+    "tuning": (("trials.csv", "best.yaml"), "tune"),
+    "evaluation": (("metrics.json", "folds.csv"), "evaluate"),
+    "model": (("config.yaml",), "train"),
+    "ranking": ((), "rank"),
+    "composition": ((), "composition"),
+    "figures": ((), "figures"),
+}
+_TEXTS = ("compound", "ion", "sample", "role", "expected", "folds")
+_OF_PEAKS = ("dataset.json", "peaks.csv", "calibration.csv")
+
+
+@dataclass(frozen=True)
+class Results:
+    """The result files of one trained model.
+
+    Attributes
+    ----------
+    files : dict of str to Path
+        Every file that a run holds, by its name in the run, sorted.
+    dataset, metrics, best, config : dict
+        `dataset.json`, `metrics.json`, `best.yaml` and the composed configuration.
+    """
+
+    files: dict[str, Path]
+    dataset: dict[str, Any]
+    metrics: dict[str, Any]
+    best: dict[str, Any]
+    config: dict[str, Any] = field(repr=False)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hash of the names and bytes of all files."""
+        total = hashlib.sha256()
+        for name, path in self.files.items():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            total.update(f"{name}\n{content}\n".encode())
+        return total.hexdigest()
+
+    def table(self, name: str) -> Any:
+        """Read one of the CSV files, or give None where this run has none of it."""
+        import pandas as pd
+
+        path = self.files.get(name)
+        if path is None:
+            return None
+        columns = pd.read_csv(path, nrows=0).columns
+        return pd.read_csv(
+            path,
+            dtype={c: object for c in columns if c in _TEXTS},
+            keep_default_na=False,  # NaN is a formula too
+            na_values={c: ["", "nan"] for c in columns if c not in _TEXTS},
+        )
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the spectra come from a simulation."""
+        return self.dataset["source"] == "simulated"
+
+
+def read_results(outputs: str | Path, peaks: str | Path) -> Results:
+    """Find and read the results of one run.
+
+    Parameters
+    ----------
+    outputs : str or Path
+        The results folder.
+    peaks : str or Path
+        The peaks folder, which several results folders may share.
+
+    Raises
+    ------
+    MissingInputError
+        A file that every run has is not there; the message names the stage that writes it.
+    """
+    files: dict[str, Path] = {}
+    for folder, (needed, stage) in _FOLDERS.items():
+        place = Path(peaks) if folder == "peaks" else Path(outputs) / folder
+        for name in needed:
+            if not (place / name).is_file():
+                raise MissingInputError(
+                    f"{place / name} is not there: it is written by `ionprint {stage}`. "
+                    f"Run that first, or `dvc repro` for the whole pipeline."
+                )
+        for path in sorted(place.rglob("*")):
+            name = path.relative_to(place).as_posix()
+            wanted = name in _OF_PEAKS if folder == "peaks" else not path.name.startswith(".")
+            if wanted and path.is_file():
+                files[f"{folder}/{name}"] = path
+    return Results(
+        files=dict(sorted(files.items())),
+        dataset=json.loads(files["peaks/dataset.json"].read_text("utf-8")),
+        metrics=json.loads(files["evaluation/metrics.json"].read_text("utf-8")),
+        best=_yaml(files["tuning/best.yaml"]),
+        config=_composed(files["model/config.yaml"]),
+    )
+
+
+def choices(results: Results) -> dict[str, str]:
+    """Return what was chosen for this run, by names that fit MLflow's parameters."""
+    config, best = results.config, results.best
+    chosen = {
+        "dataset": results.dataset["name"],
+        "normalisation": best["normalisation"],
+        "scaling": best["scaling"],
+        "model": best["model"],
+        "folds": results.metrics["score"]["folds"],
+        "seed": config.get("seed"),
+    }
+    for group in ("cross_validation", "tuning", "spectra", "ions"):
+        chosen |= _flat(config.get(group) or {}, group)
+    chosen |= {f"data.{key}": _count(results.metrics.get(key)) for key in _COUNTED}
+    chosen |= {f"best.{key}": value for key, value in (best.get("params") or {}).items()}
+    return {key: str(value)[:500] for key, value in chosen.items() if value is not None}
+
+
+_COUNTED = ("spectra", "classes", "groups", "peaks")
+
+
+def scores(results: Results) -> dict[str, float]:
+    """Return the cross-validated numbers, named so that they sort: `grouped/accuracy`."""
+    numbers = {}
+    for folds in ("score", "grouped", "plain"):
+        for key, value in (results.metrics.get(folds) or {}).items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                numbers[f"{folds}/{key}"] = float(value)
+    return numbers
+
+
+def series(results: Results) -> list[tuple[str, float, int]]:
+    """Return what has a course: each fold's scores and each trial's, as (name, value, step)."""
+    points = [
+        (f"fold/{row['folds']}/{key}", row.get(key), int(row["fold"]))
+        for row in results.table("evaluation/folds.csv").to_dict("records")
+        for key in ("accuracy", "f1_macro", "log_loss")
+    ]
+    trials = results.table("tuning/trials.csv").dropna(subset=["score"]).sort_values("trial")
+    if len(trials):
+        best = trials["score"].cummax() if _higher_is_better(results) else trials["score"].cummin()
+        for trial, score, best_score in zip(trials["trial"], trials["score"], best, strict=True):
+            points.append(("tuning/score", score, int(trial)))
+            points.append(("tuning/best_score", best_score, int(trial)))
+    return [(n, float(v), s) for n, v, s in points if v is not None and math.isfinite(v)]
+
+
+def top_ions(results: Results) -> Any:
+    """Return the first ions of each compound, a row for each compound and rank, or None.
+
+    The first column tells rows apart and the second is what MLflow compares between runs.
+    """
+    ions = results.table("ranking/ions.csv")
+    if ions is None:
+        return None
+    ions = ions[ions["rank"] <= TOP_IONS].sort_values(["compound", "rank"], kind="stable")
+    ions["rank"] = [f"{c} {int(r):02d}" for c, r in ions[["compound", "rank"]].to_numpy()]
+    first = ["rank", "mz", "ion", "compound"]
+    return ions[first + [c for c in ions.columns if c not in first]]
+
+
+def _higher_is_better(results: Results) -> bool:
+    """Tell from the best trial itself whether a higher score was sought."""
+    found = results.table("tuning/trials.csv")["score"].dropna()
+    best = float(results.best["score"])
+    return abs(found.max() - best) <= abs(found.min() - best)
+
+
+def data_version(path: str | Path) -> str | None:
+    """Return the hash that DVC keeps of a data folder, or None when it keeps none."""
+    pointer = Path(f"{str(path).rstrip('/')}.dvc")
+    if not pointer.is_file():
+        return None
+    outs = (_yaml(pointer) or {}).get("outs") or [{}]
+    return outs[0].get("md5")
+
+
+def code_version() -> tuple[str | None, bool]:
+    """Return the git commit and whether files differ from it; (None, False) without git."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return None, False
+    # the pipeline itself writes dvc.lock while it runs
+    return commit, bool(_git("status", "--porcelain", "--", ".", ":(exclude)dvc.lock"))
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _yaml(path: Path) -> Any:
+    import yaml
+
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def _composed(path: Path) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.load(path)
+    try:
+        return OmegaConf.to_container(config, resolve=True)
+    except Exception:  # an interpolation into what was not kept: its text will do
+        return OmegaConf.to_container(config, resolve=False)
+
+
+def _flat(group: dict[str, Any], prefix: str) -> dict[str, Any]:
+    flat = {}
+    for key, value in group.items():
+        name = f"{prefix}.{key}"
+        flat |= _flat(value, name) if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _count(value: Any) -> Any:
+    return len(value) if isinstance(value, list | dict) else value

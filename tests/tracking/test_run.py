@@ -1,0 +1,175 @@
+"""One run from the result files: whole, once, and later when the server was away."""
+
+import json
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from toy_project import COMPOUNDS, write_results
+
+from ionprint.errors import MissingInputError, TrackingError
+from ionprint.stages import track
+from ionprint.tracking.run import finish_parent, log_run, start_parent
+
+
+def runs_of(cfg):
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name(cfg.tracking.experiment)
+    return client.search_runs([experiment.experiment_id])
+
+
+def artifact(run, name):
+    return Path(run.info.artifact_uri) / name
+
+
+def test_a_run_holds_the_results(results):
+    logged = log_run(results, name="first")
+    (run,) = runs_of(results)
+    assert (logged.run_id, logged.name, logged.already) == (run.info.run_id, "first", False)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["model"] == "logistic"
+    assert run.data.params["best.C"] == "0.5"
+    assert run.data.params["seed"] == "0"
+    assert run.data.metrics["grouped/accuracy"] == 0.95
+    assert run.data.tags["ionprint.data"] == "a" * 64
+    assert run.data.tags["ionprint.source"] == "simulated"
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("toy", "a" * 36)
+    for name in ("config.yaml", "figures/ranking.png", "results/evaluation/folds.csv"):
+        assert artifact(run, name).is_file()
+
+
+def test_folds_and_trials_are_series(results):
+    import mlflow
+
+    logged = log_run(results)
+    client = mlflow.MlflowClient()
+    folds = client.get_metric_history(logged.run_id, "fold/grouped/accuracy")
+    assert [m.step for m in folds] == [0, 1, 2, 3, 4]
+    trials = pd.read_csv(Path(results.outputs) / "tuning/trials.csv")
+    best = client.get_metric_history(logged.run_id, "tuning/best_score")
+    assert [m.value for m in best] == trials["score"].cummax().tolist()
+
+
+def test_the_ranking_table_has_a_row_for_each_compound_and_rank(results):
+    log_run(results)
+    (run,) = runs_of(results)
+    table = json.loads(artifact(run, "ranking/top_ions.json").read_text())
+    assert table["columns"][:4] == ["rank", "mz", "ion", "compound"]
+    first = [row[0] for row in table["data"]]
+    assert first == [f"{c} {r:02d}" for c in COMPOUNDS for r in range(1, 16)]
+
+
+def test_the_description_begins_with_the_finding(results):
+    log_run(results)
+    (run,) = runs_of(results)
+    note = run.data.tags["mlflow.note.content"].splitlines()
+    assert note[0] == "**anode 1: Li2CO3 0.70, LiF 0.25.** Simulated data."
+    assert "| grouped | 0.950 ± 0.020 | 0.940 ± 0.020 | 0.200 ± 0.020 |" in note
+    assert any(line.startswith("| LiF | LiO1 (15.0955), 24.1760,") for line in note)
+
+
+def test_results_without_ranking_mixtures_and_groups_are_logged(results):
+    outputs = Path(results.outputs)
+    (outputs / "ranking/ions.csv").unlink()
+    (outputs / "composition/samples.csv").unlink()
+    metrics = json.loads((outputs / "evaluation/metrics.json").read_text())
+    metrics["grouped"] = None
+    (outputs / "evaluation/metrics.json").write_text(json.dumps(metrics))
+    log_run(results)
+    (run,) = runs_of(results)
+    assert "grouped/accuracy" not in run.data.metrics
+    assert "| grouped | not possible | | |" in run.data.tags["mlflow.note.content"]
+
+
+def test_the_same_results_are_logged_once(results):
+    first = log_run(results)
+    again = log_run(results)
+    assert (again.run_id, again.already) == (first.run_id, True)
+    assert again.registered.version == first.registered.version == 1
+    assert len(runs_of(results)) == 1
+
+    ranking = Path(results.outputs) / "ranking/ions.csv"
+    ranking.write_text(ranking.read_text() + "LiF,21,99.0,,,0.0,0.0\n")
+    assert not log_run(results).already
+    assert len(runs_of(results)) == 2
+
+
+def test_a_run_that_a_kill_left_unfinished_does_not_count(results):
+    import mlflow
+
+    first = log_run(results)
+    mlflow.MlflowClient().update_run(first.run_id, status="RUNNING")
+    second = log_run(results)
+    assert not second.already
+    assert [r.info.run_id for r in runs_of(results)] == [second.run_id]
+    served = mlflow.MlflowClient().get_model_version(results.tracking.model_name, "1")
+    assert served.tags["ionprint.results"] == second.results
+
+
+def test_a_sweep_is_a_run_with_runs_in_it(root, results):
+    import mlflow
+
+    parent = start_parent(results, "sweep", "all of them")
+    child = log_run(results, parent_run_id=parent, register=False)
+    assert child.registered is None
+    finish_parent(parent, pd.DataFrame({"model": ["logistic"], "score": [0.9]}), {"best": 0.9})
+    alone = log_run(results)
+    assert not alone.already
+    client = mlflow.MlflowClient()
+    assert client.get_run(child.run_id).data.tags["mlflow.parentRunId"] == parent
+    assert client.get_run(parent).info.status == "FINISHED"
+    assert artifact(client.get_run(parent), "leaderboard.json").is_file()
+
+
+def test_what_was_logged_can_be_registered_later(results):
+    first = log_run(results, register=False)
+    later = log_run(results)
+    assert (first.registered, later.already, later.registered.version) == (None, True, 1)
+
+
+def test_a_folder_that_cannot_be_written_is_a_tracking_error(results, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/file/mlflow.db")
+    (tmp_path / "file").touch()
+    with pytest.raises(TrackingError, match="cannot be used"):
+        log_run(results)
+
+
+def test_a_missing_file_names_the_stage_that_writes_it(results):
+    (Path(results.outputs) / "evaluation/metrics.json").unlink()
+    with pytest.raises(MissingInputError, match=r"metrics.json.*ionprint evaluate"):
+        log_run(results)
+
+
+def test_a_server_that_is_away_costs_seconds_and_no_results(root, monkeypatch):
+    cfg = write_results(root, "server_away")
+    before = {p: p.read_bytes() for p in Path("server_away").rglob("*") if p.is_file()}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    start = time.monotonic()
+    with pytest.raises(TrackingError, match=r"127.0.0.1:9 does not answer: results stay in serv"):
+        track.run(cfg)
+    assert time.monotonic() - start < 10
+    assert {p: p.read_bytes() for p in Path("server_away").rglob("*") if p.is_file()} == before
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlruns/mlflow.db")
+    track.run(cfg)
+    track.run(cfg)
+    assert len(runs_of(cfg)) == 1
+
+
+def test_the_stage_writes_the_same_bytes_and_says_where_to_look(results, capsys):
+    track.run(results)
+    file = Path(results.outputs) / "tracking/tracked.yaml"
+    first = file.read_bytes()
+    out = capsys.readouterr()
+    assert out.err == ""
+    assert "version 1 is champion" in out.out
+    assert "make ui" in out.out
+    track.run(results)
+    assert file.read_bytes() == first
+    assert set(yaml.safe_load(first)) == {"results", "experiment", "model"}
+    assert "already logged" in capsys.readouterr().out
