@@ -1,0 +1,86 @@
+"""Tracked study of 100 trials against a plain script of Optuna and cross_validate, untracked."""
+
+import contextlib
+import io
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from benchmarks.measure import compare
+
+TRIALS = 100
+
+
+def main() -> None:
+    """Measure on the peak table of `data/`, with the same folds and the same seed."""
+    root = Path(__file__).resolve().parents[1]
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("conf", "dvc.yaml", "data.dvc"):
+            (shutil.copytree if (root / name).is_dir() else shutil.copy)(
+                root / name, Path(scratch) / name
+            )
+        before = Path.cwd()
+        os.chdir(scratch)
+        try:
+            _measure(root)
+        finally:
+            os.chdir(before)
+
+
+def _measure(root: Path) -> None:
+    import optuna
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_validate
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler
+
+    from ionprint.config import compose
+    from ionprint.models.normalisation import TotalCounts
+    from ionprint.stages import composition, evaluate, figures, peaks, rank, train, tune
+    from ionprint.stages.problem import load_problem
+    from ionprint.tracking.run import log_run, start_parent
+
+    data = f"dataset.path={root}/data"
+    cfg = compose([data, f"tuning.trials={TRIALS}", "cross_validation=stratified"])
+    with contextlib.redirect_stdout(io.StringIO()):
+        for stage in (peaks, tune, evaluate, rank, train, composition, figures):
+            stage.run(cfg)
+    problem = load_problem(cfg)
+    best = {}
+
+    def ours() -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            tune.run(cfg)
+        # a parent of its own makes each round's run a new one
+        log_run(cfg, parent_run_id=start_parent(cfg, "round", "benchmark"), register=False)
+        from ionprint.stages.files import read_yaml
+
+        best["ours"] = read_yaml(Path("outputs/tuning/best.yaml"))["score"]
+
+    def plain() -> None:
+        def objective(trial: optuna.Trial) -> float:
+            c = trial.suggest_float("C", 1e-3, 1e2, log=True)
+            pipeline = make_pipeline(
+                TotalCounts(), MinMaxScaler(), LogisticRegression(C=c, max_iter=2000)
+            )
+            scores = cross_validate(
+                pipeline,
+                problem.table.areas,
+                problem.y,
+                cv=problem.folds.splits,
+                scoring="neg_log_loss",
+            )
+            return -scores["test_score"].mean()
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
+        study.optimize(objective, n_trials=TRIALS)
+        best["plain"] = study.best_value
+
+    compare(ours, plain, repeats=3, limit=1.2)
+    print(f"  best log loss: ours {best['ours']:.6f}, plain {best['plain']:.6f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The whole way on measured spectra with a known answer: ruthenium-based alloys, negative ions.
+
+References are Ru-Ir, Ru-Pd, Ru-Pt and Ru-Rh under four primary ions; what the mixtures hold is
+known. Data: Laurent et al., Analytical Chemistry (2024).
+"""
+
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ionprint.cli import main
+
+PLACE = Path("shared") / "real" / "noble-metal-alloys-negative" / "spectra.tar.xz"
+ARCHIVE = Path(os.environ.get("IONPRINT_ALLOYS", Path(__file__).parents[2] / PLACE))
+PATTERN = "{polarity}_{compound}_{primary_ion}_{spot}.txt"
+MIXTURES = {
+    "Ru-Pt-Pd": "Ru-Pt+Ru-Pd",
+    "Ru-Pt-Pd-Ir": "Ru-Pt+Ru-Pd+Ru-Ir",
+    "Ru-Pt-Pd-Ir-Rh": "Ru-Pt+Ru-Pd+Ru-Ir+Ru-Rh",
+    "HEA19": "Ru-Pt+Ru-Pd+Ru-Ir+Ru-Rh",
+}
+CHOICES = [
+    "dataset=folder",
+    "dataset.name=alloys",
+    "dataset.mz_max=300",
+    "cross_validation.group=primary_ion",
+    "normalisation=total_counts",
+    "tuning.trials=5",
+]
+
+
+def correct_sheet(path):
+    """Do what a person does to the sheet that the file names gave."""
+    sheet = pd.read_csv(path, dtype=str, keep_default_na=False)
+    sheet = sheet[sheet["compound"] != "Ru"]
+    mixture = sheet["compound"].isin(list(MIXTURES))
+    sheet.loc[mixture, "role"] = "mixture"
+    sheet.loc[mixture, "expected"] = sheet.loc[mixture, "sample"].map(MIXTURES)
+    sheet.loc[mixture, "compound"] = ""
+    sheet.to_csv(path, index=False)
+
+
+@pytest.fixture(scope="module")
+def spectra(tmp_path_factory):
+    if not ARCHIVE.is_file():
+        pytest.skip(f"{ARCHIVE} is not there; IONPRINT_ALLOYS names another place")
+    folder = tmp_path_factory.mktemp("alloys")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    folder = next(folder.rglob("N_*.txt")).parent
+    assert main(["samples", str(folder), "--pattern", PATTERN]) == 0
+    correct_sheet(folder / "samples.csv")
+    return folder
+
+
+def test_measured_alloys_are_recognised_and_a_mixture_is_read(project, spectra):
+    choices = [*CHOICES, f"dataset.path={spectra}"]
+    for stage in ("peaks", "tune", "evaluate", "rank", "train", "composition"):
+        assert main([stage, *choices]) == 0, stage
+
+    outputs = project / "outputs"
+    calibration = pd.read_csv(outputs / "peaks" / "calibration.csv")
+    assert set(calibration["result"]) == {"kept"}
+    assert json.loads((outputs / "peaks" / "dataset.json").read_text())["source"] == "measured"
+
+    metrics = json.loads((outputs / "evaluation" / "metrics.json").read_text())
+    assert metrics["plain"]["accuracy"] == 1.0
+    assert metrics["grouped"]["accuracy"] >= 0.98
+
+    samples = pd.read_csv(outputs / "composition" / "samples.csv").set_index("sample")
+    read = samples.filter(like="p_").loc["Ru-Pt-Pd"].sort_values(ascending=False)
+    assert set(read.index[:2]) == {"p_Ru-Pt", "p_Ru-Pd"}
+
+    ions = pd.read_csv(outputs / "ranking" / "ions.csv")
+    first = ions[(ions["compound"] == "Ru-Ir") & (ions["rank"] <= 10)]
+    assert {223, 225, 239, 241} & set(first["mz"].round().astype(int))
