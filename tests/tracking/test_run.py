@@ -123,7 +123,7 @@ def test_a_sweep_is_a_run_with_runs_in_it(root, results):
     client = mlflow.MlflowClient()
     assert client.get_run(child.run_id).data.tags["mlflow.parentRunId"] == parent
     assert client.get_run(parent).info.status == "FINISHED"
-    assert artifact(client.get_run(parent), "leaderboard.json").is_file()
+    assert artifact(client.get_run(parent), "leaderboard.csv").is_file()
 
 
 def test_what_was_logged_can_be_registered_later(results):

@@ -26,6 +26,22 @@ def description(results: Results) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def leaderboard(board: Any) -> str:
+    """Describe a sweep by its runs, the best first.
+
+    Parameters
+    ----------
+    board : pandas.DataFrame
+        A row for each run.
+    """
+    columns = [c for c in board if not c.endswith("_sd") and c not in ("folds", "n_folds")]
+    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
+    for row in board.to_dict("records"):
+        cells = [f"{row[c]:.3f}" if isinstance(row[c], float) else str(row[c]) for c in columns]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _finding(results: Results, samples: Any) -> str:
     unknown = None if samples is None else _unknown(samples)
     if unknown is None or unknown.empty:

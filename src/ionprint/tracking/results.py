@@ -121,6 +121,7 @@ def choices(results: Results) -> dict[str, str]:
         "scaling": best["scaling"],
         "model": best["model"],
         "folds": results.metrics["score"]["folds"],
+        "n_folds": results.metrics["score"].get("n_folds"),
         "seed": config.get("seed"),
     }
     for group in ("cross_validation", "tuning", "spectra", "ions"):
@@ -138,7 +139,7 @@ def scores(results: Results) -> dict[str, float]:
     numbers = {}
     for folds in ("score", "grouped", "plain"):
         for key, value in (results.metrics.get(folds) or {}).items():
-            if isinstance(value, int | float) and math.isfinite(value):
+            if isinstance(value, float) and math.isfinite(value):
                 numbers[f"{folds}/{key}"] = float(value)
     return numbers
 

@@ -123,7 +123,9 @@ def finish_parent(run_id: str, leaderboard: Any, metrics: dict[str, float]) -> N
         if leaderboard is None:
             client.set_terminated(run_id, "FAILED")
             return
-        client.log_table(run_id, _plain(leaderboard), "leaderboard.json")
+        # no table of MLflow's kind: its view of tables would open on it instead of the rankings
+        client.log_text(run_id, leaderboard.to_csv(index=False), "leaderboard.csv")
+        client.set_tag(run_id, "mlflow.note.content", note.leaderboard(leaderboard))
         now = _now()
         client.log_batch(run_id, [Metric(k, float(v), now, 0) for k, v in metrics.items()])
         client.set_terminated(run_id)
@@ -188,9 +190,9 @@ def _log_data(client: Any, run_id: str, results: of.Results, tags: dict[str, str
 
 def _log_tables(client: Any, run_id: str, results: of.Results) -> None:
     tables = {
-        "tuning/trials.json": results.table("tuning/trials.csv"),
-        "ranking/top_ions.json": of.top_ions(results),
+        "ranking/top_ions.json": of.top_ions(results),  # the first is what the UI opens
         "composition/samples.json": results.table("composition/samples.csv"),
+        "tuning/trials.json": results.table("tuning/trials.csv"),
     }
     for name, table in tables.items():
         if table is not None and len(table):
