@@ -15,9 +15,16 @@ OPTIONS = [
 def test_every_option_of_every_group_composes(group, option):
     path = ["dataset.path=somewhere"] if (group, option) == ("dataset", "folder") else []
     cfg = compose([f"{group}={option}", *path])
-    if "name" in cfg[group]:
+    if "name" in cfg.get(group, {}):
         assert cfg[group].name == option
     assert not OmegaConf.missing_keys(cfg)
+
+
+def test_the_papers_choices_are_one_word():
+    cfg = compose(["experiment=paper"])
+    chosen = (cfg.normalisation.name, cfg.scaling.name, cfg.model.name, cfg.cross_validation.group)
+    assert chosen == ("none", "minmax", "logistic", None)
+    assert compose(["experiment=paper", "scaling=log"]).scaling.name == "log"
 
 
 def test_there_are_options():
@@ -29,6 +36,7 @@ def test_there_are_options():
     [
         ("modle=logistic", ["no 'modle'", "Did you mean model"]),
         ("model=logistc", ["conf/model/ has no 'logistc'", "Did you mean logistic", "svm_linear"]),
+        ("experiment=papr", ["conf/experiment/ has no 'papr'", "Did you mean paper"]),
         ("scaling=", ["conf/scaling/ has no ''", "minmax"]),
         ("tuning.trails=3", ["no key 'tuning.trails'", "Did you mean tuning.trials"]),
         ("spectra.serch.min_snr=3", ["Did you mean spectra.search.min_snr"]),

@@ -7,12 +7,6 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from ionprint.errors import DataError
 
-GENERALISATION = "how well spectra of a {group} never seen in training are recognised"
-REPEATABILITY = (
-    "repeatability, not generalisation: each class has one {group} only (or folds are plain), so "
-    "spots of the same {group} stand in training and test"
-)
-
 
 @dataclass(frozen=True)
 class Folds:
@@ -96,5 +90,23 @@ def scoring_folds(
 
 
 def meaning(grouped: Folds | None, group: str | None) -> str:
-    """Say what the quoted score is worth."""
-    return (GENERALISATION if grouped else REPEATABILITY).format(group=group or "sample")
+    """Say what the quoted score is worth.
+
+    Parameters
+    ----------
+    grouped : Folds or None
+        The grouped folds, None where there are none.
+    group : str or None
+        The sheet's column that was to hold the groups, None where plain folds were asked for.
+    """
+    if grouped:
+        return f"how well spectra of a {group} never seen in training are recognised"
+    if group:
+        return (
+            f"repeatability, not generalisation: no class can be tested on a {group} that training "
+            f"has not seen, so spots of the same {group} stand in both"
+        )
+    return (
+        "repeatability, not generalisation: folds are plain, so spots of the same pellet stand in "
+        "training and test"
+    )

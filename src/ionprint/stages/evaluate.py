@@ -68,4 +68,4 @@ def run(cfg: "DictConfig") -> None:
             f"{s['f1_macro']:.3f} ± {s['f1_macro_sd']:.3f}, log loss {s['log_loss']:.3f} ± "
             f"{s['log_loss_sd']:.3f}"
         )
-    print(f"The score tells {metrics['meaning']}.")
+    print(f"The score means: {metrics['meaning']}.")

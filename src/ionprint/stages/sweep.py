@@ -210,16 +210,20 @@ def _show(board: "pd.DataFrame", base: Path, varied: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    scores = ("accuracy", "f1_macro", "log_loss")
     table = Table(
         title=f"leaderboard ({base}/sweep/leaderboard.csv)", title_justify="left", box=None
     )
     for title in varied:
         table.add_column(title.rpartition(".")[2], overflow="fold")
-    for title in ("accuracy", "macro F1", "log loss", "plain acc."):
-        table.add_column(title, justify="right")
+    for title in ("accuracy", "macro F1", "log loss", "plain accuracy"):
+        table.add_column(title, justify="right", no_wrap=True)
     for row in board.to_dict("records"):
-        spread = [f"{row[m]:.3f} ± {row[f'{m}_sd']:.3f}" for m in scores]
-        table.add_row(*(row[key] for key in varied), *spread, f"{row['plain_accuracy']:.3f}")
+        table.add_row(
+            *(row[key] for key in varied),
+            f"{row['accuracy']:.3f} ± {row['accuracy_sd']:.3f}",
+            f"{row['f1_macro']:.3f}",
+            f"{row['log_loss']:.3f} ± {row['log_loss_sd']:.3f}",
+            f"{row['plain_accuracy']:.3f}",
+        )
     Console().print(table)
     print("compare the runs side by side: make ui")
