@@ -16,8 +16,13 @@ def candidates():
     return enumerate_formulas(dict(compose([]).dataset.elements), 120)
 
 
-def named(mz, candidates):
-    return assign(np.asarray(mz, float), candidates, 30, 0.6)
+def named(mz, candidates, counts=1000):
+    """Name peaks; of a satellite among them as many counts as nature gives."""
+    natural = {ion_mz("[37Cl]"): 0.32, ion_mz("[6Li]H2"): 0.082}
+    shares = [next((s for m, s in natural.items() if abs(m - x) < 1e-3), 1) for x in mz]
+    order = np.argsort(mz)
+    table = assign(np.asarray(mz)[order], counts * np.asarray(shares)[order], candidates, 30, 0.6)
+    return table.iloc[np.argsort(order)].reset_index(drop=True)
 
 
 def test_ions_are_named(candidates):
@@ -52,10 +57,32 @@ def test_every_formula_is_within_its_limits(candidates):
         assert ion_mz(candidates.name(row)) == pytest.approx(candidates.mz[row], abs=1e-6)
 
 
-def test_a_rare_isotope_needs_a_better_fit_than_the_usual_one():
+@pytest.mark.parametrize(
+    ("parent", "counts", "ion"),
+    [
+        (100_000, 1_082, "[13C]"),  # 1.07 : 98.93, natural
+        (100_000, 30_000, "CH"),  # far too much for a satellite
+        (100, 1_000, "CH"),  # the parent is far too weak
+        (None, 1_000, "CH"),  # and here it is not there
+    ],
+)
+def test_a_satellite_needs_its_parent_with_the_right_counts(parent, counts, ion):
     both = enumerate_formulas({"C": 1, "[13C]": 1, "H": 1}, 20)
     halfway = (ion_mz("[13C]") + ion_mz("CH")) / 2
-    assert assign(np.array([halfway]), both, 500, 5)["ion"].tolist() == ["CH"]
+    mz = [halfway] if parent is None else [ion_mz("C"), halfway]
+    table = assign(mz, [counts] if parent is None else [parent, counts], both, 500, 5)
+    assert table["ion"].iloc[-1] == ion
+
+
+def test_two_minor_isotopes_follow_the_binomial_distribution():
+    lithium = enumerate_formulas({"Li": 3, "[6Li]": 3}, 25)
+    share = {lithium.name(i): lithium.share[i] for i in range(len(lithium.mz))}
+    ratio = 7.59 / 92.41
+    assert share["Li3"] == 1
+    assert share["[6Li]Li2"] == pytest.approx(3 * ratio, rel=0.02)
+    assert share["[6Li]2Li"] == pytest.approx(3 * ratio**2, rel=0.04)
+    parents = {lithium.name(i): lithium.parent_mz[i] for i in range(len(lithium.mz))}
+    assert parents["[6Li]2Li"] == pytest.approx(ion_mz("Li3"), abs=1e-6)
 
 
 def test_too_many_formulas_is_an_error_that_names_the_setting(monkeypatch):

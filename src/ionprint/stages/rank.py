@@ -22,7 +22,7 @@ def run(cfg: "DictConfig") -> None:
     pipeline, _ = tuned_pipeline(cfg)
     with fitting():
         ions = rank_ions(pipeline, problem.table.areas, problem.y, problem.table.mz, problem.folds)
-    names = name_peaks(cfg, problem.table.mz)
+    names = name_peaks(cfg)
     ions = ions.merge(names, on="mz", how="left")
     columns = ["compound", "rank", "mz", "ion", "error_ppm", "weight", "weight_sd"]
     with fresh_folder(Path(cfg.outputs) / "ranking") as out:
@@ -32,7 +32,7 @@ def run(cfg: "DictConfig") -> None:
         print(f"{compound:>8}: {', '.join(first)}")
 
 
-def name_peaks(cfg: "DictConfig", mz: object) -> "pd.DataFrame":
+def name_peaks(cfg: "DictConfig") -> "pd.DataFrame":
     """Return mz, ion and error_ppm of each peak.
 
     Anions are written without their sign, cations with it. Where the bins were too wide to
@@ -44,12 +44,14 @@ def name_peaks(cfg: "DictConfig", mz: object) -> "pd.DataFrame":
     from ionprint.ions.assignment import assign, enumerate_formulas
 
     dataset = read_yaml(required(Path(cfg.peaks) / "dataset.json", "peaks"))
+    peaks = pd.read_csv(required(Path(cfg.peaks) / "peaks.csv", "peaks"))
+    mz, counts = peaks["mz"].to_numpy(), peaks["counts"].to_numpy()
     if dataset["scale"] == "kept":
         print("no formulas are given: the bins are too wide to tell them apart by exact mass")
         return pd.DataFrame({"mz": mz, "ion": "", "error_ppm": float("nan")})
     charge = CHARGES[cfg.dataset.polarity]
     candidates = enumerate_formulas(dict(cfg.dataset.elements), dataset["mz_max"], charge)
-    names = assign(mz, candidates, cfg.ions.tolerance_ppm, cfg.ions.tolerance_mda)
+    names = assign(mz, counts, candidates, cfg.ions.tolerance_ppm, cfg.ions.tolerance_mda)
     if charge > 0:
         names["ion"] = names["ion"].where(names["ion"] == "", names["ion"] + "+")
     return names
