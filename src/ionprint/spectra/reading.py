@@ -19,6 +19,8 @@ COLUMNS = {
     "intensity": "counts",
     "counts": "counts",
 }
+MOST_BINS = 1e7
+"""Bins of one spectrum: a cycle of 100 us in bins of 25 ps has 4 million."""
 LARGEST = 2.0**53
 """Counts above this are not exact whole numbers in double precision; no detector gives them."""
 
@@ -218,7 +220,7 @@ def _grid(values: dict[str, np.ndarray], name: str) -> tuple[float, float, np.nd
             use = (near >= 1) & (near <= longest)
             step = float(gaps[use].sum() / near[use].sum())
         index = np.rint((x - x[0]) / step).astype(np.int64)
-    if np.any(np.diff(index) < 1) or index[-1] > 5e7:
+    if np.any(np.diff(index) < 1) or index[-1] > MOST_BINS:
         raise SpectrumError(f"{name}: the rows do not lie on an even grid of flight time")
     span = index - index.mean()
     step = float((span * (x - x.mean())).sum() / (span * span).sum())
