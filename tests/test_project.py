@@ -132,7 +132,7 @@ def test_metrics_and_plots_are_dvcs(project):
 
 
 def test_a_sweep_is_four_comparable_runs_under_one_parent(project):
-    choices = ["model=logistic,svm_linear", "scaling=minmax,standard", "tuning.trials=2"]
+    choices = ["scaling=minmax,standard", "model=logistic,svm_linear", "tuning.trials=2"]
     printed = run(project, "ionprint", "evaluate", "-m", *choices, "hydra/launcher=joblib")
     assert "leaderboard" in printed
     children = [r for r in runs(project) if "mlflow.parentRunId" in r["tags"]]

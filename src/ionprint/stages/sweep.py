@@ -68,7 +68,8 @@ def launch(overrides: list[str], root: Path) -> int:
     runs = {}
     for combination in combinations:
         swept = [o for o in combination if o.partition("=")[0] in varied]
-        runs[",".join(swept)] = dict(o.split("=", 1) for o in swept)
+        # sorted, as Hydra names a job's folder
+        runs[",".join(sorted(swept))] = dict(o.split("=", 1) for o in swept)
 
     from ionprint.tracking.run import finish_parent, start_parent
 
