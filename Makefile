@@ -10,7 +10,8 @@ export OMP_NUM_THREADS := 1
 unexport PYTHONDONTWRITEBYTECODE
 UI_PORT ?= 5000
 SERVE_PORT ?= 5001
-MODEL ?= models:/ionprint-lithium@champion
+# of the data set that conf/config.yaml chooses
+MODEL ?= models:/ionprint-$(shell sed -n 's/^  - dataset: *//p' conf/config.yaml)@champion
 STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlruns/mlflow.db)
 
 .DEFAULT_GOAL := help
