@@ -16,6 +16,7 @@ STAGES = {
     "figures": "draw the results",
     "track": "log the results as one MLflow run and register the model",
     "show": "print the last results",
+    "verify": "verify spectra: measure against what was planted in simulated spectra",
 }
 
 EPILOG = """\
@@ -108,6 +109,11 @@ def dispatch(stage: str, args: list[str]) -> int:
 
     from ionprint import config
 
+    if stage == "verify":
+        if not args or args[0] != "spectra":
+            got = args[0] if args else "nothing"
+            raise ConfigError(f"verify: got {got}, expected `ionprint verify spectra [overrides]`")
+        args = args[1:]
     multirun = [a for a in args if a in ("-m", "--multirun")]
     overrides = [a for a in args if a not in multirun]
     for override in overrides:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ionprint.errors import DataError
-from ionprint.spectra.search import Peaks, find_peaks, integrate, summed
+from ionprint.ions.formula import ion_mz
+from ionprint.spectra.search import Peaks, find_peaks, integrate, possible_mass, summed
 from ionprint.spectra.spectrum import Spectrum
 from ionprint.spectra.table import peak_names
 
@@ -132,3 +133,17 @@ def test_a_bump_where_no_ion_can_be_is_no_peak(peaks_spectrum):
     peaks = found([peaks_spectrum({**IONS, 12.55: 3000, 12.09: 3000})])
     assert nearest_ppm(peaks, 12.09) < 20  # twelve hydrogen atoms would weigh 12.0939
     assert nearest_ppm(peaks, 12.55) > 1000
+
+
+@pytest.mark.parametrize("charge", [-1, 1])
+def test_every_ion_has_a_possible_mass(charge):
+    formulas = ["H", "[2H]", "H3", "[6Li]", "Li", "Li4H5", "CH4", "O2", "S", "Cl", "Ni", "[62Ni]"]
+    formulas += ["IrO2", "Fe", "Fe3O4", "PdCl", "Br2", "Bi", "U"]
+    masses = np.array([ion_mz(f, charge) for f in formulas])
+    assert possible_mass(masses, 0.0).all()
+    assert not possible_mass(np.array([0.9, 1.5, 12.55, 40.6]), 0.01).any()
+
+
+def test_the_hydrogen_ion_is_a_peak(peaks_spectrum):
+    peaks = found([peaks_spectrum({**IONS, ion_mz("H"): 5000})])
+    assert nearest_ppm(peaks, ion_mz("H")) < 30

@@ -47,7 +47,10 @@ class Spot:
 
 @dataclass(frozen=True)
 class SimulatedSpectrum:
-    """One simulated spectrum (`counts` per bin) and the truth behind it."""
+    """One simulated spectrum (`counts` per bin) and the truth behind it.
+
+    `planted` are the expected counts of each isotopologue of the set, 0 where there is none.
+    """
 
     spot: Spot
     channel: np.ndarray
@@ -55,6 +58,7 @@ class SimulatedSpectrum:
     counts: np.ndarray
     flight: FlightTime
     shares: dict[str, float]
+    planted: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -257,7 +261,10 @@ class LithiumSet:
         each = counts[rows.ion] * rows.fraction
         seen = each >= self.settings.isotopes["least_counts"]
         drawn = detect(self.settings.instrument, flight, rows.mz[seen], each[seen], rng)
-        return SimulatedSpectrum(spot, self._channel, self._mz, drawn, flight, recipe.shares)
+        planted = np.where(seen, each, 0.0)
+        return SimulatedSpectrum(
+            spot, self._channel, self._mz, drawn, flight, recipe.shares, planted
+        )
 
     def sheet(self) -> pd.DataFrame:
         """Return the sample sheet; sputter dose in ions/cm2.

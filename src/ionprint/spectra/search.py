@@ -8,6 +8,7 @@ from scipy import signal
 from scipy.ndimage import gaussian_filter1d, minimum_filter1d, uniform_filter1d
 
 from ionprint.errors import DataError
+from ionprint.ions.formula import ELECTRON
 from ionprint.spectra.spectrum import LIGHTEST, Spectrum
 
 REACH = 6.0
@@ -15,9 +16,10 @@ REACH = 6.0
 FOOT = 0.005
 """A peak ends where it has fallen to this share of its apex, unless a valley comes first."""
 LIGHTEST_PER_NUCLEON = 1 - 0.001165
-HEAVIEST_PER_NUCLEON = 1 + 0.007825
-"""Mass per nucleon (u) of the tightest bound nuclides (56Fe: 55.93494/56) and of 1H (1.007825):
-no singly charged ion lies outside what these allow for its number of nucleons (AME2020)."""
+HEAVIEST_PER_NUCLEON = 1 + 0.0078251
+"""Mass per nucleon (u) of the tightest bound nuclides (56Fe: 55.93494/56) and of 1H (1.007825),
+rounded outwards: no singly charged ion lies outside what these allow for its number of nucleons
+(AME2020)."""
 
 
 @dataclass(frozen=True)
@@ -211,8 +213,9 @@ def possible_mass(mz: np.ndarray, tolerance: np.ndarray | float) -> np.ndarray:
     -------
     ndarray of bool
     """
-    most = np.floor((mz + tolerance) / LIGHTEST_PER_NUCLEON)
-    return most * HEAVIEST_PER_NUCLEON + tolerance >= mz
+    reach = tolerance + ELECTRON  # of its charge
+    most = np.floor((mz + reach) / LIGHTEST_PER_NUCLEON)
+    return most * HEAVIEST_PER_NUCLEON + reach >= mz
 
 
 def _distinct(peaks: Peaks) -> Peaks:
