@@ -64,6 +64,8 @@ def problem_with(words, root):
         return f"no stage {stage}"
     if stage == "samples":
         return None if not args or "--pattern" in args else "samples without --pattern"
+    if stage == "verify" and (args := args[1:] if args[:1] == ["spectra"] else None) is None:
+        return "verify without spectra"
     swept = "-m" in args
     if swept and stage != "evaluate":
         return "only evaluate is swept"
