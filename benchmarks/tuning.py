@@ -54,7 +54,7 @@ def _measure(root: Path) -> None:
             tune.run(cfg)
         # a parent of its own makes each round's run a new one
         log_run(cfg, parent_run_id=start_parent(cfg, "round", "benchmark"), register=False)
-        from ionprint.stages.files import read_yaml
+        from ionprint.files import read_yaml
 
         best["ours"] = read_yaml(Path("outputs/tuning/best.yaml"))["score"]
 
@@ -79,7 +79,7 @@ def _measure(root: Path) -> None:
         best["plain"] = study.best_value
 
     compare(ours, plain, repeats=3, limit=1.2)
-    print(f"  best log loss: ours {best['ours']:.6f}, plain {best['plain']:.6f}")
+    print(f"  best log loss (simulated data): ours {best['ours']:.6f}, plain {best['plain']:.6f}")
 
 
 if __name__ == "__main__":

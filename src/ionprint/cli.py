@@ -96,10 +96,10 @@ def dispatch(stage: str, args: list[str]) -> int:
     from ionprint.errors import ConfigError
 
     if stage not in STAGES:
-        from ionprint.config import _near
+        from ionprint.config import near
 
         raise ConfigError(
-            f"there is no stage {stage!r}.{_near(stage, list(STAGES))} Stages: {', '.join(STAGES)}."
+            f"there is no stage {stage!r}.{near(stage, list(STAGES))} Stages: {', '.join(STAGES)}."
         )
     if stage == "samples":
         return importlib.import_module("ionprint.stages.samples").main(args)

@@ -228,25 +228,25 @@ def explain(exc: Exception, overrides: list[str], conf: Path) -> str:
             continue  # Hydra's own message names what it has
         group = key.split("@")[0]
         if group in known and value not in known[group]:
-            near = _near(value, known[group])
             return (
-                f"{override}: conf/{group}/ has no {value!r}.{near} "
+                f"{override}: conf/{group}/ has no {value!r}.{near(value, known[group])} "
                 f"Options of {group}: {', '.join(known[group])}."
             )
         if group not in known and "." not in key and key not in ("seed", "outputs", "peaks"):
             names = [*known, "seed", "outputs", "peaks"]
-            return f"{override}: there is no {key!r}.{_near(key, names)} Known: {', '.join(names)}."
+            return f"{override}: there is no {key!r}.{near(key, names)} Known: {', '.join(names)}."
     keys = _keys(overrides, conf)
     for override in overrides:
         key = override.lstrip("+~").partition("=")[0]
         if "." in key and keys and not any(k == key or k.startswith(key + ".") for k in keys):
-            return f"{override}: there is no key {key!r}.{_near(key, keys)}"
+            return f"{override}: there is no key {key!r}.{near(key, keys)}"
     reason = str(exc).split("\n    full_key")[0].split("\nSee https")[0].strip()
     where = getattr(exc, "full_key", None) or getattr(exc, "override", None)
     return f"{where}: {reason}" if where and where not in reason else reason
 
 
-def _near(name: str, names: list[str]) -> str:
+def near(name: str, names: list[str]) -> str:
+    """Ask for the names near a misspelt one; empty where none is near."""
     found = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return f" Did you mean {' or '.join(found)}?" if found else ""
 

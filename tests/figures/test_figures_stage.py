@@ -4,6 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from ionprint.errors import MissingInputError
+from ionprint.files import read_table
 from ionprint.stages import figures
 
 
@@ -69,6 +70,6 @@ def test_sodium_nitride_is_no_missing_value(tmp_path):
     path.write_text(
         "compound,rank,mz,ion,error_ppm,weight,weight_sd,sample\nNa,1,36.99,NaN,,0.5,nan,007\n"
     )
-    row = figures.read_results(path).iloc[0]
+    row = read_table(path).iloc[0]
     assert row["ion"] == "NaN" and row["sample"] == "007"
     assert row["error_ppm"] != row["error_ppm"] and row["weight_sd"] != row["weight_sd"]

@@ -60,3 +60,11 @@ def test_nothing_to_tune_is_one_trial(with_results):
     assert main(["tune", "model=dummy"]) == 0
     assert len(pd.read_csv("outputs/tuning/trials.csv")) == 1
     assert yaml.safe_load(Path("outputs/tuning/best.yaml").read_text())["params"] == {}
+
+
+def test_a_finished_study_leaves_the_journals_of_others(with_results):
+    other = Path("outputs/.studies/another.journal")
+    other.parent.mkdir(exist_ok=True)
+    other.write_text("kept")
+    assert main(["tune", "tuning.trials=2"]) == 0
+    assert [p.name for p in other.parent.iterdir()] == ["another.journal"]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from toy_project import COMPOUNDS, write_results
 
-from ionprint.errors import MissingInputError, TrackingError
+from ionprint.errors import DataError, MissingInputError, TrackingError
 from ionprint.stages import track
 from ionprint.tracking.run import finish_parent, log_run, start_parent
 
@@ -52,7 +52,7 @@ def test_folds_and_trials_are_series(results):
     assert [m.step for m in folds] == [0, 1, 2, 3, 4]
     trials = pd.read_csv(Path(results.outputs) / "tuning/trials.csv")
     best = client.get_metric_history(logged.run_id, "tuning/best_score")
-    assert [m.value for m in best] == trials["score"].cummax().tolist()
+    assert [m.value for m in best] == trials["score"].cummin().tolist()
 
 
 def test_the_ranking_table_has_a_row_for_each_compound_and_rank(results):
@@ -111,13 +111,27 @@ def test_a_run_that_a_kill_left_unfinished_does_not_count(results):
     assert served.tags["ionprint.results"] == second.results
 
 
+@pytest.mark.parametrize("folder", ["evaluation", "model"])
+def test_results_of_two_models_are_not_logged_as_one(root, results, folder):
+    name = {"evaluation": "metrics.json", "model": "model.yaml"}[folder]
+    path = Path(results.outputs) / folder / name
+    path.write_text(path.read_text().replace("logistic", "svm_linear"))
+    with pytest.raises(DataError, match=f"{folder}/ was made with model=svm_linear"):
+        log_run(results)
+    import mlflow
+
+    assert mlflow.MlflowClient().get_experiment_by_name(results.tracking.experiment) is None
+
+
 def test_a_sweep_is_a_run_with_runs_in_it(root, results):
     import mlflow
 
     parent = start_parent(results, "sweep", "all of them")
     child = log_run(results, parent_run_id=parent, register=False)
     assert child.registered is None
-    finish_parent(parent, pd.DataFrame({"model": ["logistic"], "score": [0.9]}), {"best": 0.9})
+    finish_parent(
+        parent, pd.DataFrame({"model": ["logistic"], "score": [0.9]}), {"best": 0.9}, "simulated"
+    )
     alone = log_run(results)
     assert not alone.already
     client = mlflow.MlflowClient()

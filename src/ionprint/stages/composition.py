@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionprint.stages.files import fresh_folder, required, write_table
+from ionprint.files import fresh_folder, required, write_table
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionprint.stages.files import fresh_folder, write_json, write_table
-from ionprint.stages.problem import load_problem, tuned_pipeline, warn_stopped
+from ionprint.files import fresh_folder, write_json, write_table
+from ionprint.stages.problem import chosen, load_problem, tuned_pipeline, warn_stopped
 from ionprint.stages.progress import counter
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def run(cfg: "DictConfig") -> None:
     from ionprint.models.pipeline import fitting
 
     problem = load_problem(cfg)
-    pipeline, _ = tuned_pipeline(cfg)
+    pipeline, best = tuned_pipeline(cfg)
     schemes = [f for f in (problem.grouped, problem.plain) if f]
     done = {}
     with counter(sum(len(f.splits) for f in schemes), "folds") as advance, fitting() as stopped:
@@ -33,6 +33,8 @@ def run(cfg: "DictConfig") -> None:
     summaries = {scheme: e.summary() for scheme, e in done.items()}
     metrics = {
         "source": problem.table.source,
+        **chosen(cfg),
+        "params": best["params"],
         "meaning": meaning(problem.grouped, problem.group),
         "score": summaries[problem.folds.scheme],
         "grouped": summaries.get("grouped"),
@@ -68,4 +70,4 @@ def run(cfg: "DictConfig") -> None:
             f"{s['f1_macro']:.3f} ± {s['f1_macro_sd']:.3f}, log loss {s['log_loss']:.3f} ± "
             f"{s['log_loss_sd']:.3f}"
         )
-    print(f"The score means: {metrics['meaning']}.")
+    print(f"The score means: {metrics['meaning']} ({metrics['source']} data).")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
 
 RANKING = "ranking/ions.csv"
 SAMPLES = "composition/samples.csv"
-_TEXTS = ("compound", "ion", "sample", "role", "expected", "file", "used", "result")
 
 
 def run(cfg: DictConfig) -> None:
@@ -28,12 +26,12 @@ def run(cfg: DictConfig) -> None:
     from ionprint.figures.ranking import ranking_figure
     from ionprint.figures.samples import PREFIX, samples_figure
     from ionprint.figures.style import save
-    from ionprint.stages.files import fresh_folder, required
+    from ionprint.files import fresh_folder, read_table, required
 
     outputs, peaks = Path(cfg.outputs), Path(cfg.peaks)
     source = read_dataset(peaks)["source"]
-    calibration = read_results(required(peaks / "calibration.csv", "peaks"))
-    samples = read_results(required(outputs / SAMPLES, "composition"))
+    calibration = read_table(required(peaks / "calibration.csv", "peaks"))
+    samples = read_table(required(outputs / SAMPLES, "composition"))
     ions = read_ranking(outputs)
 
     compounds = [c.removeprefix(PREFIX) for c in samples.columns if c.startswith(PREFIX)]
@@ -56,30 +54,15 @@ def run(cfg: DictConfig) -> None:
 
 def read_dataset(peaks: Path) -> dict[str, Any]:
     """Read what the peak table says about itself: name, source, number of spectra and peaks."""
-    from ionprint.stages.files import required
+    from ionprint.files import read_json, required
 
-    path = required(peaks / "dataset.json", "peaks")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(required(peaks / "dataset.json", "peaks"))
 
 
 def read_ranking(outputs: Path) -> pd.DataFrame | None:
     """Read the ion ranking; None for a model without weights, or when no ion was ranked."""
+    from ionprint.files import read_table
+
     path = outputs / RANKING
-    ions = read_results(path) if path.exists() else None
+    ions = read_table(path) if path.exists() else None
     return None if ions is None or ions.empty else ions
-
-
-def read_results(path: Path) -> pd.DataFrame:
-    """Read a table of results: names and formulas as text, the rest as numbers.
-
-    Empty cells are empty text or NaN. Sodium nitride's ion NaN stays a formula.
-    """
-    import pandas as pd
-
-    columns = pd.read_csv(path, nrows=0).columns
-    return pd.read_csv(
-        path,
-        dtype={column: str for column in columns if column in _TEXTS},
-        keep_default_na=False,
-        na_values={column: ["", "nan"] for column in columns if column not in _TEXTS},
-    )

@@ -4,13 +4,15 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionprint.stages.files import fresh_folder, write_json, write_table
+from ionprint.files import fresh_folder, write_json, write_table
 from ionprint.stages.progress import progress
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from omegaconf import DictConfig
 
+    from ionprint.spectra.search import Peaks
     from ionprint.spectra.spectrum import Spectrum
 
 
@@ -22,10 +24,8 @@ def run(cfg: "DictConfig") -> None:
     IonprintError
         The sheet, a spectrum or a calibration is not as it must be; all bad files are named.
     """
-    import numpy as np
     import pandas as pd
 
-    from ionprint.spectra.search import find_peaks, integrate, summed
     from ionprint.spectra.sheet import read_sheet
     from ionprint.spectra.table import PeakTable
 
@@ -33,9 +33,7 @@ def run(cfg: "DictConfig") -> None:
     sheet = read_sheet(folder, cfg.dataset.polarity)
     raw = read_all(folder, sheet["file"], cfg.dataset.mz_max, cfg.spectra.min_range)
     spectra, calibration = calibrate_all(raw, cfg)
-    total = summed(list(progress(spectra, "adding up")), cfg.dataset.mz_max)
-    peaks = find_peaks(total, cfg.spectra.search.min_counts, cfg.spectra.search.min_snr)
-    areas = np.stack([integrate(s, peaks) for s in progress(spectra, "integrating")])
+    _, peaks, areas = search_all(spectra, cfg)
     samples = sheet.assign(source=["simulated" if s.simulated else "measured" for s in spectra])
     table = PeakTable(samples, peaks.mz, areas)
 
@@ -130,6 +128,20 @@ def calibrate_all(
             f"{len(problems)} of {len(raw)} spectra cannot be calibrated:\n{listed(problems)}"
         )
     return spectra, pd.DataFrame(rows)
+
+
+def search_all(
+    spectra: "list[Spectrum]", cfg: "DictConfig"
+) -> "tuple[Spectrum, Peaks, np.ndarray]":
+    """Return the sum of calibrated spectra, its peaks, and their areas in each spectrum."""
+    import numpy as np
+
+    from ionprint.spectra.search import find_peaks, integrate, summed
+
+    total = summed(list(progress(spectra, "adding up")), cfg.dataset.mz_max)
+    peaks = find_peaks(total, cfg.spectra.search.min_counts, cfg.spectra.search.min_snr)
+    areas = np.stack([integrate(s, peaks) for s in progress(spectra, "integrating")])
+    return total, peaks, areas
 
 
 def content_hash(folder: Path, files: "pd.Series") -> str:

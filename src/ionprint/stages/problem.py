@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionprint.errors import ConfigError
-from ionprint.stages.files import read_yaml, required
+from ionprint.files import read_json, read_yaml, required
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ def load_problem(cfg: "DictConfig") -> Problem:
     from ionprint.models.folds import scoring_folds
     from ionprint.spectra.table import PeakTable
 
-    dataset = read_yaml(required(Path(cfg.peaks) / "dataset.json", "peaks"))
+    dataset = read_json(required(Path(cfg.peaks) / "dataset.json", "peaks"))
     if dataset["name"] != cfg.dataset.name:
         raise ConfigError(
             f"{cfg.peaks} holds the data set {dataset['name']!r}, asked is {cfg.dataset.name!r}. "

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionprint.stages.files import fresh_folder, read_yaml, required, write_table
+from ionprint.files import fresh_folder, read_json, required, write_table
 from ionprint.stages.problem import load_problem, tuned_pipeline
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from omegaconf import DictConfig
 
@@ -27,6 +28,7 @@ def run(cfg: "DictConfig") -> None:
     columns = ["compound", "rank", "mz", "ion", "error_ppm", "weight", "weight_sd"]
     with fresh_folder(Path(cfg.outputs) / "ranking") as out:
         write_table(ions[columns], out / "ions.csv", DIGITS)
+    print(f"first ions of each compound ({problem.table.source} data):")
     for compound, rows in ions.groupby("compound"):
         first = [f"{r.mz:.4f} {r.ion}".strip() for r in rows.head(5).itertuples()]
         print(f"{compound:>8}: {', '.join(first)}")
@@ -40,17 +42,24 @@ def name_peaks(cfg: "DictConfig") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    from ionprint.config import CHARGES
-    from ionprint.ions.assignment import assign, enumerate_formulas
-
-    dataset = read_yaml(required(Path(cfg.peaks) / "dataset.json", "peaks"))
+    dataset = read_json(required(Path(cfg.peaks) / "dataset.json", "peaks"))
     peaks = pd.read_csv(required(Path(cfg.peaks) / "peaks.csv", "peaks"))
     mz, counts = peaks["mz"].to_numpy(), peaks["counts"].to_numpy()
     if dataset["scale"] == "kept":
         print("no formulas are given: the bins are too wide to tell them apart by exact mass")
         return pd.DataFrame({"mz": mz, "ion": "", "error_ppm": float("nan")})
+    return name_by_mass(cfg, mz, counts, dataset["mz_max"])
+
+
+def name_by_mass(
+    cfg: "DictConfig", mz: "np.ndarray", counts: "np.ndarray", mz_max: float
+) -> "pd.DataFrame":
+    """Return mz, ion and error_ppm of peaks on a calibrated scale (u, counts)."""
+    from ionprint.config import CHARGES
+    from ionprint.ions.assignment import assign, enumerate_formulas
+
     charge = CHARGES[cfg.dataset.polarity]
-    candidates = enumerate_formulas(dict(cfg.dataset.elements), dataset["mz_max"], charge)
+    candidates = enumerate_formulas(dict(cfg.dataset.elements), mz_max, charge)
     names = assign(mz, counts, candidates, cfg.ions.tolerance_ppm, cfg.ions.tolerance_mda)
     if charge > 0:
         names["ion"] = names["ion"].where(names["ion"] == "", names["ion"] + "+")

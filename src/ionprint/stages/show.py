@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,15 +29,14 @@ def run(cfg: DictConfig) -> None:
     """
     from rich.console import Console
 
-    from ionprint.stages.figures import RANKING, SAMPLES, read_dataset, read_ranking, read_results
-    from ionprint.stages.files import required
+    from ionprint.files import read_json, read_table, required
+    from ionprint.stages.figures import RANKING, SAMPLES, read_dataset, read_ranking
 
     outputs, peaks = Path(cfg.outputs), Path(cfg.peaks)
     dataset = read_dataset(peaks)
-    path = required(outputs / "evaluation" / "metrics.json", "evaluate")
-    metrics = json.loads(path.read_text(encoding="utf-8"))
+    metrics = read_json(required(outputs / "evaluation" / "metrics.json", "evaluate"))
     ions = read_ranking(outputs)
-    samples = read_results(outputs / SAMPLES) if (outputs / SAMPLES).exists() else None
+    samples = read_table(outputs / SAMPLES) if (outputs / SAMPLES).exists() else None
 
     out = sys.stdout
     signs = signs_for(out.encoding)
@@ -94,8 +92,6 @@ def _scores(console: Console, metrics: dict[str, Any], signs: Signs) -> None:
     """Print the scores of the grouped and of the plain folds side by side."""
     console.print()
     columns = {kind: metrics.get(kind) for kind in ("grouped", "plain")}
-    if metrics["score"] not in columns.values():
-        columns["as configured"] = metrics["score"]
     table = _table("Cross-validation", [_folds(kind, s) for kind, s in columns.items()])
     for name, key in (("accuracy", "accuracy"), ("macro F1", "f1_macro")):
         cells = [_spread(score, key, signs) for score in columns.values()]

@@ -20,6 +20,7 @@ def run(cfg: DictConfig) -> None:
     import pandas as pd
     from omegaconf import OmegaConf
 
+    from ionprint.files import fresh_folder
     from ionprint.simulation.dataset import LithiumSet, Settings, truth_row
     from ionprint.simulation.files import (
         export_text,
@@ -27,7 +28,6 @@ def run(cfg: DictConfig) -> None:
         refuse_measured,
         write_export,
     )
-    from ionprint.stages.files import fresh_folder
     from ionprint.stages.progress import progress
 
     folder = Path(cfg.dataset.path).resolve()

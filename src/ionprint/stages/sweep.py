@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ionprint.errors import ConfigError, IonprintError, listed
-from ionprint.stages.files import read_yaml, required, write_table
+from ionprint.files import read_json, required, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def launch(overrides: list[str], root: Path) -> int:
     configs = [compose(combination, root) for combination in combinations]
     compose(own, root)
     base = Path(configs[0].outputs)
-    required(Path(configs[0].peaks) / "peak_table.parquet", "peaks")
+    source = read_json(required(Path(configs[0].peaks) / "dataset.json", "peaks"))["source"]
     runs = {}
     for combination in combinations:
         swept = [o for o in combination if o.partition("=")[0] in varied]
@@ -75,15 +75,16 @@ def launch(overrides: list[str], root: Path) -> int:
 
     title = f"sweep of {', '.join(varied)}"
     parent = start_parent(configs[0], title, f"{len(runs)} runs: {'; '.join(runs)}")
-    board, best = None, {}
+    board, best = None, []
     try:
         _hydra([*overrides, *_settings(base, fixed, parent)], root)
         board, failed = leaderboard(base, runs)
         best = board.filter(["accuracy", "f1_macro", "log_loss"]).head(1).to_dict("records")
     finally:
-        finish_parent(parent, board, {f"best/{k}": v for row in best for k, v in row.items()})
+        best = {f"best/{k}": v for row in best for k, v in row.items()}
+        finish_parent(parent, board, best, source)
     write_table(board, base / "sweep" / "leaderboard.csv", 4)
-    _show(board, base, varied)
+    _show(board, base, varied, source)
     if failed:
         raise IonprintError(f"{len(failed)} of {len(runs)} runs failed:\n{listed(failed)}")
     return 0
@@ -166,7 +167,7 @@ def job(cfg: "DictConfig") -> None:
                 except NoWeightsError as exc:
                     print(exc)
             log_run(cfg, name=name, parent_run_id=os.environ[PARENT], register=False)
-        score = read_yaml(folder / "evaluation" / "metrics.json")["score"]
+        score = read_json(folder / "evaluation" / "metrics.json")["score"]
         print(f"{name}: accuracy {score['accuracy']:.3f}, log loss {score['log_loss']:.3f}")
     except IonprintError as exc:
         (folder / "error.txt").write_text(str(exc), encoding="utf-8")
@@ -190,7 +191,7 @@ def leaderboard(base: Path, runs: dict[str, dict[str, str]]) -> "tuple[pd.DataFr
         if error.exists():
             failed.append(f"{name}: {error.read_text(encoding='utf-8')}")
             continue
-        metrics = read_yaml(required(folder / "evaluation" / "metrics.json", "evaluate -m"))
+        metrics = read_json(required(folder / "evaluation" / "metrics.json", "evaluate -m"))
         score = metrics["score"]
         rows.append(
             {
@@ -207,12 +208,14 @@ def leaderboard(base: Path, runs: dict[str, dict[str, str]]) -> "tuple[pd.DataFr
     return board, failed
 
 
-def _show(board: "pd.DataFrame", base: Path, varied: list[str]) -> None:
+def _show(board: "pd.DataFrame", base: Path, varied: list[str], source: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(
-        title=f"leaderboard ({base}/sweep/leaderboard.csv)", title_justify="left", box=None
+        title=f"leaderboard, {source} data ({base}/sweep/leaderboard.csv)",
+        title_justify="left",
+        box=None,
     )
     for title in varied:
         table.add_column(title.rpartition(".")[2], overflow="fold")

@@ -7,7 +7,7 @@ again later. The same results are logged once.
 from pathlib import Path
 from typing import Any
 
-from ionprint.stages.files import fresh_folder, write_yaml
+from ionprint.files import fresh_folder, write_yaml
 
 
 def run(cfg: Any) -> None:

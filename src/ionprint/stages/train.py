@@ -4,7 +4,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionprint.stages.files import fresh_folder, read_yaml, required, write_yaml
+from ionprint.files import fresh_folder, read_json, required, write_yaml
 from ionprint.stages.problem import chosen, load_problem, tuned_pipeline, warn_stopped
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def run(cfg: "DictConfig") -> None:
 
     problem = load_problem(cfg)
     pipeline, best = tuned_pipeline(cfg)
-    dataset = read_yaml(required(Path(cfg.peaks) / "dataset.json", "peaks"))
+    dataset = read_json(required(Path(cfg.peaks) / "dataset.json", "peaks"))
     with fitting() as stopped:
         pipeline.fit(problem.table.areas, problem.y)
     about = {

@@ -1,12 +1,12 @@
 """Search the model's hyperparameters with Optuna."""
 
+import contextlib
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ionprint.stages.files import fresh_folder, required, write_table, write_yaml
+from ionprint.files import fresh_folder, required, write_table, write_yaml
 from ionprint.stages.problem import chosen, load_problem, warn_stopped
 from ionprint.stages.progress import counter
 
@@ -27,8 +27,8 @@ def run(cfg: "DictConfig") -> None:
     pipeline = build(cfg.normalisation, cfg.scaling, cfg.model)
     space = dict(cfg.model.search_space)
     name = study_name(cfg)
-    studies = Path(cfg.outputs) / ".studies"
-    study = open_study(name, cfg.tuning.metric, studies / f"{name}.journal", cfg.tuning.storage)
+    journal = Path(cfg.outputs) / ".studies" / f"{name}.journal"
+    study = open_study(name, cfg.tuning.metric, journal, cfg.tuning.storage)
     trials = cfg.tuning.trials if space else 1
     with counter(trials, "tuning") as advance, fitting() as stopped:
         result = tune(
@@ -54,7 +54,10 @@ def run(cfg: "DictConfig") -> None:
     with fresh_folder(Path(cfg.outputs) / "tuning") as out:
         write_table(result.trials, out / "trials.csv", {"score": 6})
         write_yaml(best, out / "best.yaml")
-    shutil.rmtree(studies, ignore_errors=True)
+    for file in (journal, Path(f"{journal}.lock")):  # other studies' journals stay
+        file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty, or made by nobody: a database was used
+        journal.parent.rmdir()
 
     warn_stopped(stopped)
     params = ", ".join(
@@ -63,7 +66,7 @@ def run(cfg: "DictConfig") -> None:
     print(
         f"{cfg.model.name} on {cfg.scaling.name} scaling: best of {len(result.trials)} trials "
         f"{params or '(nothing to tune)'}; {cfg.tuning.metric} {result.score:.4f} over "
-        f"{len(problem.folds.splits)} {problem.folds.scheme} folds"
+        f"{len(problem.folds.splits)} {problem.folds.scheme} folds ({problem.table.source} data)"
     )
 
 

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionprint.stages.files import fresh_folder, write_json
+from ionprint.files import fresh_folder, write_json
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,13 +31,12 @@ def run(cfg: "DictConfig") -> None:
     import pandas as pd
     from omegaconf import OmegaConf
 
-    from ionprint.config import CHARGES
-    from ionprint.ions.assignment import assign, enumerate_formulas
     from ionprint.simulation import verification
     from ionprint.simulation.dataset import LithiumSet, Settings
     from ionprint.simulation.files import read_ion_table
-    from ionprint.spectra.search import find_peaks, integrate, peak_width, summed
-    from ionprint.stages.peaks import calibrate_all, read_all
+    from ionprint.spectra.search import peak_width
+    from ionprint.stages.peaks import calibrate_all, read_all, search_all
+    from ionprint.stages.rank import name_by_mass
 
     settings = Settings.from_mapping(OmegaConf.to_container(cfg.simulation))
     lithium = LithiumSet(settings, read_ion_table())
@@ -47,13 +46,8 @@ def run(cfg: "DictConfig") -> None:
         files = pd.Series([f"{spot.name}.txt.gz" for spot in lithium.spots])
         raw = read_all(Path(folder), files, limit, cfg.spectra.min_range)
     spectra, _ = calibrate_all(raw, cfg)
-    total = summed(spectra, limit)
-    peaks = find_peaks(total, cfg.spectra.search.min_counts, cfg.spectra.search.min_snr)
-    areas = np.stack([integrate(s, peaks) for s in spectra])
-    elements = dict(cfg.dataset.elements)
-    candidates = enumerate_formulas(elements, limit, CHARGES[cfg.dataset.polarity])
-    tolerance = (cfg.ions.tolerance_ppm, cfg.ions.tolerance_mda)
-    named = assign(peaks.mz, peaks.counts, candidates, *tolerance)
+    total, peaks, areas = search_all(spectra, cfg)
+    named = name_by_mass(cfg, peaks.mz, peaks.counts, limit)
 
     fwhm = 2 * peak_width(total) * total.step  # times sqrt(m): dm = 2 sqrt(m) dx
     ions = lithium.isotopologues

@@ -26,16 +26,19 @@ def description(results: Results) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def leaderboard(board: Any) -> str:
+def leaderboard(board: Any, source: str) -> str:
     """Describe a sweep by its runs, the best first.
 
     Parameters
     ----------
     board : pandas.DataFrame
         A row for each run.
+    source : str
+        simulated or measured.
     """
     columns = [c for c in board if not c.endswith("_sd") and c not in ("folds", "n_folds")]
-    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
+    lines = [f"{source.capitalize()} data.", ""]
+    lines += [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for row in board.to_dict("records"):
         cells = [f"{row[c]:.3f}" if isinstance(row[c], float) else str(row[c]) for c in columns]
         lines.append(f"| {' | '.join(cells)} |")

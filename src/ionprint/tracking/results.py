@@ -2,14 +2,15 @@
 
 import functools
 import hashlib
-import json
 import math
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ionprint.errors import MissingInputError
+from ionprint.errors import DataError
+from ionprint.files import read_json, read_table, read_yaml, required
+from ionprint.models.tuning import MINIMISED
 
 TOP_IONS = 15
 # every result folder, its files that a run must have, and the stage that writes them
@@ -17,12 +18,11 @@ _FOLDERS = {
     "peaks": (("dataset.json", "peaks.csv"), "peaks"),
     "tuning": (("trials.csv", "best.yaml"), "tune"),
     "evaluation": (("metrics.json", "folds.csv"), "evaluate"),
-    "model": (("config.yaml",), "train"),
+    "model": (("config.yaml", "model.yaml"), "train"),
     "ranking": ((), "rank"),
     "composition": ((), "composition"),
     "figures": ((), "figures"),
 }
-_TEXTS = ("compound", "ion", "sample", "role", "expected", "folds")
 _OF_PEAKS = ("dataset.json", "peaks.csv", "calibration.csv")
 
 
@@ -55,18 +55,8 @@ class Results:
 
     def table(self, name: str) -> Any:
         """Read one of the CSV files, or give None where this run has none of it."""
-        import pandas as pd
-
         path = self.files.get(name)
-        if path is None:
-            return None
-        columns = pd.read_csv(path, nrows=0).columns
-        return pd.read_csv(
-            path,
-            dtype={c: object for c in columns if c in _TEXTS},
-            keep_default_na=False,  # NaN is a formula too
-            na_values={c: ["", "nan"] for c in columns if c not in _TEXTS},
-        )
+        return None if path is None else read_table(path)
 
     @property
     def simulated(self) -> bool:
@@ -88,28 +78,42 @@ def read_results(outputs: str | Path, peaks: str | Path) -> Results:
     ------
     MissingInputError
         A file that every run has is not there; the message names the stage that writes it.
+    DataError
+        Tuning, evaluation and model are not of the same choices.
     """
     files: dict[str, Path] = {}
     for folder, (needed, stage) in _FOLDERS.items():
         place = Path(peaks) if folder == "peaks" else Path(outputs) / folder
         for name in needed:
-            if not (place / name).is_file():
-                raise MissingInputError(
-                    f"{place / name} is not there: it is written by `ionprint {stage}`. "
-                    f"Run that first, or `dvc repro` for the whole pipeline."
-                )
+            required(place / name, stage)
         for path in sorted(place.rglob("*")):
             name = path.relative_to(place).as_posix()
             wanted = name in _OF_PEAKS if folder == "peaks" else not path.name.startswith(".")
             if wanted and path.is_file():
                 files[f"{folder}/{name}"] = path
-    return Results(
+    results = Results(
         files=dict(sorted(files.items())),
-        dataset=json.loads(files["peaks/dataset.json"].read_text("utf-8")),
-        metrics=json.loads(files["evaluation/metrics.json"].read_text("utf-8")),
-        best=_yaml(files["tuning/best.yaml"]),
-        config=_composed(files["model/config.yaml"]),
+        dataset=read_json(files["peaks/dataset.json"]),
+        metrics=read_json(files["evaluation/metrics.json"]),
+        best=read_yaml(files["tuning/best.yaml"]),
+        config=read_yaml(files["model/config.yaml"]),
     )
+    _must_agree(results)
+    return results
+
+
+def _must_agree(results: Results) -> None:
+    """Refuse results of several choices: one model's score must not stand beside another model."""
+    model = read_yaml(results.files["model/model.yaml"])
+    held = (("evaluation", results.metrics, "evaluate"), ("model", model, "train"))
+    for folder, about, stage in held:
+        for key in ("normalisation", "scaling", "model", "params"):
+            if about.get(key) != results.best[key]:
+                raise DataError(
+                    f"{folder}/ was made with {key}={about.get(key)}, tuning/ with "
+                    f"{key}={results.best[key]}: they are not of one model. Run `ionprint {stage}` "
+                    f"with the choices that were tuned, or `dvc repro` for the whole pipeline."
+                )
 
 
 def choices(results: Results) -> dict[str, str]:
@@ -153,7 +157,8 @@ def series(results: Results) -> list[tuple[str, float, int]]:
     ]
     trials = results.table("tuning/trials.csv").dropna(subset=["score"]).sort_values("trial")
     if len(trials):
-        best = trials["score"].cummax() if _higher_is_better(results) else trials["score"].cummin()
+        lowest = results.best["metric"] in MINIMISED
+        best = trials["score"].cummin() if lowest else trials["score"].cummax()
         for trial, score, best_score in zip(trials["trial"], trials["score"], best, strict=True):
             points.append(("tuning/score", score, int(trial)))
             points.append(("tuning/best_score", best_score, int(trial)))
@@ -174,19 +179,12 @@ def top_ions(results: Results) -> Any:
     return ions[first + [c for c in ions.columns if c not in first]]
 
 
-def _higher_is_better(results: Results) -> bool:
-    """Tell from the best trial itself whether a higher score was sought."""
-    found = results.table("tuning/trials.csv")["score"].dropna()
-    best = float(results.best["score"])
-    return abs(found.max() - best) <= abs(found.min() - best)
-
-
 def data_version(path: str | Path) -> str | None:
     """Return the hash that DVC keeps of a data folder, or None when it keeps none."""
     pointer = Path(f"{str(path).rstrip('/')}.dvc")
     if not pointer.is_file():
         return None
-    outs = (_yaml(pointer) or {}).get("outs") or [{}]
+    outs = (read_yaml(pointer) or {}).get("outs") or [{}]
     return outs[0].get("md5")
 
 
@@ -207,22 +205,6 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _yaml(path: Path) -> Any:
-    import yaml
-
-    return yaml.safe_load(path.read_text("utf-8"))
-
-
-def _composed(path: Path) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
-    config = OmegaConf.load(path)
-    try:
-        return OmegaConf.to_container(config, resolve=True)
-    except Exception:  # an interpolation into what was not kept: its text will do
-        return OmegaConf.to_container(config, resolve=False)
 
 
 def _flat(group: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def start_parent(cfg: Any, name: str, description: str) -> str:
     return run.info.run_id
 
 
-def finish_parent(run_id: str, leaderboard: Any, metrics: dict[str, float]) -> None:
+def finish_parent(run_id: str, leaderboard: Any, metrics: dict[str, float], source: str) -> None:
     """End a sweep's run with its table of all runs and its best numbers.
 
     Parameters
@@ -114,6 +114,8 @@ def finish_parent(run_id: str, leaderboard: Any, metrics: dict[str, float]) -> N
         A row for each run of the sweep, the best first; None marks the sweep as failed.
     metrics : dict of str to float
         What the sweep shows in lists of runs.
+    source : str
+        simulated or measured.
     """
     from mlflow import MlflowClient
     from mlflow.entities import Metric
@@ -125,7 +127,7 @@ def finish_parent(run_id: str, leaderboard: Any, metrics: dict[str, float]) -> N
             return
         # no table of MLflow's kind: its view of tables would open on it instead of the rankings
         client.log_text(run_id, leaderboard.to_csv(index=False), "leaderboard.csv")
-        client.set_tag(run_id, "mlflow.note.content", note.leaderboard(leaderboard))
+        client.set_tag(run_id, "mlflow.note.content", note.leaderboard(leaderboard, source))
         now = _now()
         client.log_batch(run_id, [Metric(k, float(v), now, 0) for k, v in metrics.items()])
         client.set_terminated(run_id)

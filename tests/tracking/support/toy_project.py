@@ -79,7 +79,7 @@ def _write_peaks(folder, mz, data):
 
 
 def _write_tuning(folder, rng):
-    trials = pd.DataFrame({"trial": range(8), "score": -rng.random(8), "C": rng.random(8)})
+    trials = pd.DataFrame({"trial": range(8), "score": rng.random(8), "C": rng.random(8)})
     trials.to_csv(folder / "trials.csv", index=False)
     best = {
         "model": "logistic",
@@ -88,7 +88,7 @@ def _write_tuning(folder, rng):
         "folds": 5,
         "metric": "log_loss",
         "trials": 8,
-        "score": float(trials["score"].max()),
+        "score": float(trials["score"].min()),
         "params": {"C": 0.5},
     }
     (folder / "best.yaml").write_text(yaml.safe_dump(best))
@@ -99,6 +99,10 @@ def _write_evaluation(folder, score, rng):
     numbers = dict(zip(names, score, strict=True)) | {f"{n}_sd": 0.02 for n in names}
     metrics = {
         "source": "simulated",
+        "normalisation": "total_counts",
+        "scaling": "minmax",
+        "model": "logistic",
+        "params": {"C": 0.5},
         "meaning": "",
         "score": {"folds": "grouped", **numbers},
         "grouped": numbers,
@@ -126,7 +130,8 @@ def _write_model(folder, mz, rng):
 
     pipeline = Pipeline([("scale", MinMaxScaler()), ("classify", LogisticRegression())])
     pipeline.fit(rng.poisson(50, size=(12, PEAKS)).astype(float), COMPOUNDS * 4)
-    save_model(TrainedModel(pipeline, mz, {"model": "logistic"}), folder)
+    about = {"normalisation": "total_counts", "scaling": "minmax", "model": "logistic"}
+    save_model(TrainedModel(pipeline, mz, {**about, "params": {"C": 0.5}}), folder)
 
 
 def environment(**more):

@@ -1,4 +1,4 @@
-"""How stages read and write: whole folders at once, the same bytes for the same results."""
+"""How results are read and written: folders whole, the same bytes for the same results."""
 
 import contextlib
 import json
@@ -79,6 +79,38 @@ def write_table(frame: Any, path: Path, digits: dict[str, int] | int | None = No
             # adding 0.0 turns -0.0 into 0.0
             frame[column] = frame[column].round(places) + 0.0
     frame.to_csv(path, index=False, lineterminator="\n")
+
+
+TEXTS = (
+    *("compound", "ion", "sample", "role", "expected", "file", "spot", "source"),
+    *("predicted", "used", "result", "folds"),
+)
+"""Columns of result tables that hold text, whatever they look like."""
+
+
+def read_table(path: Path) -> Any:
+    """Read a table of results: names and formulas as text, the rest as numbers.
+
+    Empty cells are empty text or NaN; the ion NaN, of sodium nitride, stays a formula.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    import pandas as pd
+
+    columns = pd.read_csv(path, nrows=0).columns
+    return pd.read_csv(
+        path,
+        dtype={c: str for c in columns if c in TEXTS},
+        keep_default_na=False,
+        na_values={c: ["", "nan"] for c in columns if c not in TEXTS},
+    )
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_json(value: Any, path: Path) -> None:
