@@ -60,7 +60,8 @@ lint: env  ## style and likely mistakes
 	ruff check .
 	ruff format --check .
 
-bench: data  ## speed, ours beside the plain alternative
+bench: data  ## speed and quality, ours beside the alternatives
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
 	$(BIN)/python -m benchmarks
 
 lock:  ## pin the newest releases that fit pyproject.toml, with hashes, for all supported Pythons

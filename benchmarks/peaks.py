@@ -1,13 +1,18 @@
-"""Peaks stage on 120 full exports against merely reading them with pandas.read_csv."""
+"""Peaks stage on full exports: against merely reading them, on both cores, on ten times as many."""
 
 import contextlib
 import io
+import os
 import tempfile
+import time
 from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.measure import compare
+
+TIMES = 10
+"""How many times as many spectra the growth is measured on."""
 
 
 def full_set(folder: Path) -> list[Path]:
@@ -21,7 +26,7 @@ def full_set(folder: Path) -> list[Path]:
     cfg = compose(["simulation.instrument.full_rows=true"])
     settings = Settings.from_mapping(OmegaConf.to_container(cfg.simulation))
     lithium = LithiumSet(settings, read_ion_table())
-    (folder / "spectra").mkdir()
+    (folder / "spectra").mkdir(parents=True)
     files = []
     for spot in lithium.spots:
         path = folder / "spectra" / f"{spot.name}.txt"
@@ -34,28 +39,51 @@ def full_set(folder: Path) -> list[Path]:
     return files
 
 
-def main() -> None:
-    """Measure."""
+def many(folder: Path, files: list[Path], times: int) -> None:
+    """Write a set in which each spectrum stands several times, as hard links."""
+    (folder / "spectra").mkdir(parents=True)
+    sheet = pd.read_csv(files[0].parents[1] / "samples.csv")
+    parts = []
+    for n in range(times):
+        for file in files:
+            os.link(file, folder / "spectra" / f"{n}_{file.name}")
+        part = sheet.assign(file=[f"spectra/{n}_{Path(f).name}" for f in sheet["file"]])
+        parts.append(part)
+    pd.concat(parts).to_csv(folder / "samples.csv", index=False)
+
+
+def stage(folder: Path, workers: int) -> float:
+    """Run the peaks stage and return its seconds."""
     from ionprint.config import compose
     from ionprint.stages import peaks
 
+    outputs = folder.parent / "outputs"
+    cfg = compose([f"dataset.path={folder}", f"outputs={outputs}", f"spectra.workers={workers}"])
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        peaks.run(cfg)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "data"
-        folder.mkdir()
         files = full_set(folder)
         rows = len(pd.read_csv(files[0], sep="\t", comment="#"))
-        print(f"  {len(files)} simulated files, {rows} rows each")
-        cfg = compose([f"dataset.path={folder}", f"outputs={scratch}/outputs"])
-
-        def ours() -> None:
-            with contextlib.redirect_stdout(io.StringIO()):
-                peaks.run(cfg)
+        print(f"  {len(files)} simulated files, {rows} rows each; one core against pandas.read_csv")
 
         def plain() -> None:
             for file in files:
                 pd.read_csv(file, sep="\t", skiprows=3)
 
-        compare(ours, plain, repeats=3, limit=2.0)
+        compare(lambda: stage(folder, 1), plain, repeats=5, limit=1.5)
+        print("  two cores against one")
+        compare(lambda: stage(folder, 2), lambda: stage(folder, 1), repeats=5, limit=1 / 1.7)
+        many(Path(scratch) / "many", files, TIMES)
+        one = min(stage(folder, 1) for _ in range(3))
+        ten = stage(Path(scratch) / "many", 1)
+        print(f"  {TIMES * len(files)} spectra: {ten:.1f} s, {ten / one:.1f} times {one:.1f} s")
 
 
 if __name__ == "__main__":

@@ -74,10 +74,12 @@ def count_runs(root):
 def test_one_command_gives_every_output_and_a_registered_run(project):
     outputs = project / "outputs"
     expected = (
-        "peaks/peak_table.parquet peaks/peaks.csv peaks/calibration.csv tuning/trials.csv "
+        "peaks/peak_table.parquet peaks/area_errors.parquet peaks/peaks.csv peaks/calibration.csv "
+        "peaks/scales.csv peaks/sum_spectrum.json peaks/sum_spectrum.parquet tuning/trials.csv "
         "tuning/best.yaml evaluation/metrics.json evaluation/predictions.csv "
         "evaluation/confusion.csv ranking/ions.csv model/model.skops composition/spectra.csv "
-        "composition/samples.csv figures/ranking.svg figures/samples.png figures/calibration.svg"
+        "composition/samples.csv figures/ranking.svg figures/samples.png figures/calibration.svg "
+        "figures/overlap.svg"
     )
     for name in expected.split():
         assert (outputs / name).stat().st_size > 0, name
@@ -107,7 +109,7 @@ def test_tracking_again_logs_nothing(project):
         ("spectra/default.yaml", "min_counts: 100", "min_counts: 120", "peaks train"),
         ("tuning/default.yaml", "trials: 4", "trials: 5", "tune train"),
         ("scaling/minmax.yaml", "MinMaxScaler}", "MaxAbsScaler}", "tune evaluate rank train"),
-        ("ions/default.yaml", "tolerance_ppm: 30", "tolerance_ppm: 20", "rank train"),
+        ("ions/default.yaml", "scale_error_ppm: null", "scale_error_ppm: 5", "peaks train"),
         ("tracking/default.yaml", "register: true", "register: false", "track"),
         ("config.yaml", "scaling: minmax", "scaling: standard", "tune evaluate rank train"),
         ("config.yaml", "seed: 0", "seed: 1", "tune evaluate rank train"),

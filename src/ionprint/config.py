@@ -19,6 +19,7 @@ class Calibration:
     min_ions: int
     max_error_ppm: float
     max_bin_ppm: float
+    refine: bool
 
 
 @dataclass
@@ -28,10 +29,24 @@ class Search:
 
 
 @dataclass
+class DeadTime:
+    pulses: float | None
+    dead_time_ns: float | None
+    channel_ns: float | None
+
+
+@dataclass
 class Spectra:
     calibration: Calibration
     search: Search
+    dead_time: DeadTime
+    peak_list: str | None
+    align_ppm: float
+    integration: str
+    saturation: float
     min_range: float
+    on_bad: str
+    workers: int | None
 
 
 @dataclass
@@ -42,12 +57,12 @@ class Dataset:
     mz_max: float
     calibrants: list[str]
     elements: dict[str, int]
+    areas: str | None = None
 
 
 @dataclass
 class Ions:
-    tolerance_ppm: float
-    tolerance_mda: float
+    scale_error_ppm: float | None
 
 
 @dataclass
@@ -111,12 +126,25 @@ POSITIVE = (
     "spectra.calibration.max_bin_ppm",
     "spectra.search.min_counts",
     "spectra.search.min_snr",
-    "ions.tolerance_ppm",
-    "ions.tolerance_mda",
+    "spectra.saturation",
+    "spectra.align_ppm",
     "tuning.trials",
 )
 CHARGES = {"negative": -1, "positive": 1}
 METRICS = ("log_loss", "accuracy", "f1_macro")
+CHOICES = {
+    "tuning.metric": METRICS,
+    "dataset.polarity": tuple(CHARGES),
+    "spectra.integration": ("auto", "fit", "borders"),
+    "spectra.on_bad": ("stop", "skip"),
+}
+POSITIVE_IF_GIVEN = (
+    "ions.scale_error_ppm",
+    "spectra.workers",
+    "spectra.dead_time.pulses",
+    "spectra.dead_time.dead_time_ns",
+    "spectra.dead_time.channel_ns",
+)
 
 
 def project_root() -> Path:
@@ -200,22 +228,18 @@ def checked(cfg: "DictConfig") -> "DictConfig":
             f"command line: {missing[0]}=VALUE"
         )
     OmegaConf.resolve(typed)
-    for key in POSITIVE:
+    for key in (*POSITIVE, *POSITIVE_IF_GIVEN):
         value = OmegaConf.select(typed, key)
-        if not value > 0:
+        if not (value is None and key in POSITIVE_IF_GIVEN) and not value > 0:
             raise ConfigError(f"{key}={value}: expected a number above 0")
     if typed.cross_validation.n_splits < 2:
         raise ConfigError(
             f"cross_validation.n_splits={typed.cross_validation.n_splits}: expected 2 or more"
         )
-    if typed.dataset.polarity not in CHARGES:
-        raise ConfigError(
-            f"dataset.polarity={typed.dataset.polarity}: expected one of {', '.join(CHARGES)}"
-        )
-    if typed.tuning.metric not in METRICS:
-        raise ConfigError(
-            f"tuning.metric={typed.tuning.metric}: expected one of {', '.join(METRICS)}"
-        )
+    for key, choices in CHOICES.items():
+        value = OmegaConf.select(typed, key)
+        if value not in choices:
+            raise ConfigError(f"{key}={value}: expected one of {', '.join(choices)}")
     return typed
 
 

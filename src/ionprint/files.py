@@ -83,7 +83,7 @@ def write_table(frame: Any, path: Path, digits: dict[str, int] | int | None = No
 
 TEXTS = (
     *("compound", "ion", "sample", "role", "expected", "file", "spot", "source"),
-    *("predicted", "used", "result", "folds"),
+    *("predicted", "used", "result", "folds", "kind", "candidates", "satellite_of"),
 )
 """Columns of result tables that hold text, whatever they look like."""
 

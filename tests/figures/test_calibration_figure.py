@@ -1,34 +1,57 @@
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 
 from ionprint.figures.calibration import calibration_figure, spread
 
 
-def points(figure):
+def points(axes):
     """Return the plotted m/z and errors by their label in the legend."""
     return {
         line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
-        for line in figure.axes[0].lines
+        for line in axes.lines
         if line.get_marker() == "o"
     }
 
 
 def test_every_spectrum_is_a_point_before_and_after(calibration):
     figure = calibration_figure(calibration, "simulated")
-    drawn = points(figure)
-    used = calibration["used"]
-    assert drawn["before (median size 91 ppm)"] == (
-        calibration["mz"][used].tolist(),
-        calibration["error_before_ppm"][used].tolist(),
-    )
-    assert drawn["after (median size 2 ppm)"][1] == [-3.0, -2.0, -3.0, -2.0]
-    assert drawn["after, not used in a fit"][1] == [-1.0, -1.0]
-    axes = figure.axes[0]
-    low, high = axes.get_ylim()
-    assert low == -high and high > 92
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("m/z (u)", "mass error (ppm)")
-    assert [text.get_text() for text in axes.texts][0] == r"${}^{6}\mathrm{Li}^{-}$"
+    for axes, when in zip(figure.axes, ("before", "after"), strict=True):
+        drawn = points(axes)
+        for label, chosen in {
+            "calibrants": calibration["used"] & (calibration["kind"] == "calibrant"),
+            "other ions known beyond doubt": calibration["kind"] == "added",
+            "not used in a fit": ~calibration["used"],
+        }.items():
+            own = calibration[chosen]
+            assert drawn[label] == (own["mz"].tolist(), own[f"error_{when}_ppm"].tolist())
+        low, high = axes.get_ylim()
+        assert low == -high and high > calibration[f"error_{when}_ppm"].abs().max()
+    before, after = figure.axes
+    assert before.get_ylabel() == "mass error (ppm)\nbefore: median size 91.5 ppm"
+    assert after.get_ylabel() == "mass error (ppm)\nafter: median size 1.5 ppm"
+    assert after.get_xlabel() == "m/z (u)"
+
+
+def test_calibrants_alone_are_labelled(calibration):
+    figure = calibration_figure(calibration, "simulated")
+    labels = [text.get_text() for text in figure.axes[0].texts]
+    assert labels == [
+        r"${}^{6}\mathrm{Li}^{-}$",
+        r"$\mathrm{Li}^{-}$",
+        r"$\mathrm{O}_{2}^{-}$",
+    ]
+    assert not figure.axes[1].texts
+
+
+def test_many_added_ions_leave_room_for_the_axes(calibration):
+    added = calibration.tail(1)
+    rows = [added.assign(mz=10.0 + i, ion=f"Li{i + 1}") for i in range(80)]
+    figure = calibration_figure(pd.concat([calibration, *rows]), "simulated")
+    figure.draw_without_rendering()
+    assert len(figure.axes[0].texts) == 3
+    assert min(axes.get_position().height for axes in figure.axes) > 0.25
 
 
 def test_a_kept_scale_is_said_in_the_title(calibration):
@@ -38,7 +61,7 @@ def test_a_kept_scale_is_said_in_the_title(calibration):
     figure = calibration_figure(calibration, "measured")
     assert "kept in all spectra" in figure.get_suptitle()
     figure.draw_without_rendering()
-    calibration.loc[:2, "result"] = "calibrated"
+    calibration.loc[:3, "result"] = "calibrated"
     title = calibration_figure(calibration, "measured").get_suptitle()
     assert "1 of 2 spectra" in title and "kept in 1" in title
 

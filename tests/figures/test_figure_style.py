@@ -4,18 +4,20 @@ from matplotlib.text import Text
 
 from ionprint.errors import DataError
 from ionprint.figures.calibration import calibration_figure
+from ionprint.figures.overlap import overlap_figure
 from ionprint.figures.ranking import ranking_figure
 from ionprint.figures.samples import samples_figure
 from ionprint.figures.style import PALETTE, compound_looks, save
 
 
 @pytest.fixture
-def draw_all(make_ions, make_samples, calibration):
+def draw_all(make_ions, make_samples, calibration, make_fit):
     def drawn(source, names=("Li2CO3", "LiH")):
         return {
             "ranking": ranking_figure(make_ions(list(names)), source),
             "samples": samples_figure(make_samples(list(names)), source),
             "calibration": calibration_figure(calibration, source),
+            "overlap": overlap_figure(*make_fit(), source),
         }
 
     return drawn
@@ -42,7 +44,7 @@ def test_same_data_give_the_same_bytes(draw_all, make_samples, tmp_path):
             for name, figure in (draw_all("simulated") | hatched).items():
                 save(figure, tmp_path / folder, name)
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
-    assert len(files) == 6
+    assert len(files) == 8
     for name in files:
         content = (tmp_path / "first" / name).read_bytes()
         assert content == (tmp_path / "second" / name).read_bytes(), name

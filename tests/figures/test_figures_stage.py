@@ -1,15 +1,17 @@
 import json
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
 from ionprint.errors import MissingInputError
 from ionprint.files import read_table
 from ionprint.stages import figures
+from ionprint.stages.peaks import _write_sum, peak_frame
 
 
 @pytest.fixture
-def project(tmp_path, make_ions, make_samples, calibration):
+def project(tmp_path, make_ions, make_samples, calibration, make_fit):
     outputs = tmp_path / "outputs"
     for folder in ("ranking", "composition", "peaks"):
         (outputs / folder).mkdir(parents=True)
@@ -17,6 +19,10 @@ def project(tmp_path, make_ions, make_samples, calibration):
     make_ions(names).to_csv(outputs / "ranking" / "ions.csv", index=False)
     make_samples(names).to_csv(outputs / "composition" / "samples.csv", index=False)
     calibration.to_csv(outputs / "peaks" / "calibration.csv", index=False)
+    total, peaks, formulas = make_fit()
+    frame = peak_frame(peaks, np.full(1, np.inf), peaks.counts[None], 0.5).assign(ion=formulas)
+    frame.to_csv(outputs / "peaks" / "peaks.csv", index=False)
+    _write_sum(total, peaks, outputs / "peaks")
     (outputs / "peaks" / "dataset.json").write_text(json.dumps({"source": "simulated"}))
     return OmegaConf.create({"outputs": str(outputs), "peaks": str(outputs / "peaks")}), outputs
 
@@ -30,7 +36,7 @@ def test_draws_all_and_the_same_bytes_again(project):
     figures.run(cfg)
     assert names(outputs) == [
         f"{name}.{kind}"
-        for name in ("calibration", "ranking", "samples")
+        for name in ("calibration", "overlap", "ranking", "samples")
         for kind in ("png", "svg")
     ]
     first = {path.name: path.read_bytes() for path in (outputs / "figures").iterdir()}
@@ -43,11 +49,49 @@ def test_what_does_not_apply_is_left_out_and_said(project, capsys, make_samples)
     figures.run(cfg)
     (outputs / "ranking" / "ions.csv").unlink()
     make_samples(["Li2CO3"]).head(0).to_csv(outputs / "composition" / "samples.csv", index=False)
+    (outputs / "peaks" / "sum_spectrum.json").unlink()
     capsys.readouterr()
     figures.run(cfg)
     assert names(outputs) == ["calibration.png", "calibration.svg"]
     out = capsys.readouterr().out
-    assert "no weights" in out and "no mixture" in out
+    assert "no weights" in out and "no mixture" in out and "no peak shape" in out
+
+
+def test_imported_areas_have_no_calibration_to_draw(project, capsys, calibration):
+    cfg, outputs = project
+    calibration.head(0).to_csv(outputs / "peaks" / "calibration.csv", index=False)
+    figures.run(cfg)
+    assert "calibration.svg" not in names(outputs)
+    assert "nothing was calibrated" in capsys.readouterr().out
+
+
+def test_a_spectrum_without_a_shape_or_without_neighbours_has_no_overlaps(
+    project, capsys, make_fit
+):
+    cfg, outputs = project
+    about = outputs / "peaks" / "sum_spectrum.json"
+    text = about.read_text()
+    about.write_text(json.dumps({**json.loads(text), "shape": None}))
+    figures.run(cfg)
+    assert "overlap.svg" not in names(outputs)
+    assert "no peak shape was fitted" in capsys.readouterr().out
+    about.write_text(text)
+    path = outputs / "peaks" / "peaks.csv"
+    read_table(path)[::2].to_csv(path, index=False)
+    figures.run(cfg)
+    assert "overlap.svg" not in names(outputs)
+    assert "no two strong peaks" in capsys.readouterr().out
+
+
+def test_the_fit_is_read_as_it_was_written(project, make_fit):
+    _, outputs = project
+    total, peaks, ions = figures.read_fit(outputs / "peaks")
+    spectrum, fitted, formulas = make_fit()
+    assert (total.counts == spectrum.counts).all()
+    assert (total.start, total.step) == (spectrum.start, spectrum.step)
+    assert (peaks.shape, peaks.width) == (fitted.shape, fitted.width)
+    assert peaks.centres == pytest.approx(fitted.centres)
+    assert ions.tolist() == formulas.tolist()
 
 
 @pytest.mark.parametrize(

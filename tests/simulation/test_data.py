@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from ionprint.simulation.dataset import LithiumSet, Settings
 from ionprint.simulation.files import export_text, read_ion_table
+from ionprint.simulation.truth import read_truth
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +22,12 @@ def test_the_pulled_spectra_are_the_simulated_ones():
     lithium = LithiumSet(settings, read_ion_table())
     pulled = pd.read_csv(ROOT / "data" / "samples.csv", keep_default_na=False)
     assert pulled["file"].tolist() == lithium.sheet()["file"].tolist()
-    for spot in (lithium.spots[0], lithium.spots[-1]):
-        text = export_text(lithium.simulate(spot), settings.instrument, settings.seed)
+    truth = read_truth(ROOT / "data")
+    assert truth.settings == settings
+    for row in (0, -1):
+        spot = lithium.spots[row]
+        spectrum = lithium.simulate(spot)
+        assert truth.counts[row].sum() == pytest.approx(spectrum.planted.sum(), abs=20)
+        text = export_text(spectrum, settings.instrument, settings.seed)
         kept = gzip.decompress((ROOT / "data" / "spectra" / f"{spot.name}.txt.gz").read_bytes())
         assert kept.decode("ascii") == text

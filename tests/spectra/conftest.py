@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from ionprint.ions.formula import ion_mz
+from ionprint.spectra.search import FWHM
 from ionprint.spectra.spectrum import Spectrum
 
 CHANNELS = 400
 """Channels per sqrt(u) of the exports made here."""
+LATE, DELAY = 0.12, 2.3e-4
+"""Share of the drawn ions that arrive late, and their mean delay (sqrt(u))."""
 
 
 def export(
@@ -46,6 +49,24 @@ def peaks_spectrum(peaks, *, offset=0.0, slope=1.0, step=1.2e-4, width=3.0, mz_m
     return Spectrum(name, counts, 0.8, step)
 
 
+def drawn_spectrum(
+    peaks, *, seed=0, fwhm=3.6e-4, growth=0.0, step=1.17e-4, mz_max=40, background=0.05, name="s"
+):
+    """Return the histogram of ions drawn one by one, {ion or m/z: expected counts}.
+
+    Each has a Gaussian deviate of full width `fwhm` (sqrt(u)), to which `growth` times x adds in
+    quadrature; some come late on top. `background` is in counts a bin.
+    """
+    rng = np.random.default_rng(seed)
+    masses = [ion_mz(ion) if isinstance(ion, str) else ion for ion in peaks]
+    x = np.repeat(np.sqrt(masses), rng.poisson(list(peaks.values())))
+    x += np.hypot(fwhm, growth * x) / FWHM * rng.standard_normal(x.size)
+    x += np.where(rng.random(x.size) < LATE, rng.exponential(DELAY, x.size), 0.0)
+    counts, _ = np.histogram(x, 0.7 + step * np.arange(int((np.sqrt(mz_max) - 0.7) / step) + 1))
+    counts = counts + rng.poisson(background, counts.size)
+    return Spectrum(name, counts.astype(float), 0.7, step)
+
+
 @pytest.fixture(scope="session", name="export")
 def export_fixture():
     return export
@@ -54,3 +75,8 @@ def export_fixture():
 @pytest.fixture(scope="session", name="peaks_spectrum")
 def peaks_spectrum_fixture():
     return peaks_spectrum
+
+
+@pytest.fixture(scope="session", name="drawn_spectrum")
+def drawn_spectrum_fixture():
+    return drawn_spectrum

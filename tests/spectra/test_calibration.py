@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ionprint.errors import CalibrationError
 from ionprint.ions.formula import ion_mz
-from ionprint.spectra.calibration import calibrate
+from ionprint.spectra.calibration import calibrate, centroids, refine
 from ionprint.spectra.spectrum import Spectrum
 
 CALIBRANTS = ["[6Li]", "[7Li]", "O", "OH", "O2"]
@@ -110,3 +110,137 @@ def test_wide_bins_keep_the_scale_of_the_export(peaks_spectrum):
     assert result.spectrum is spectrum
     assert {row["result"] for row in result.rows} == {"kept"}
     assert not any(row["used"] for row in result.rows)
+
+
+ADDED = ["C", "CH", "C2", "CO3", "Li2O3H3", "C6H", "C8H", "C9H"]
+"""Ions up to m/z 109."""
+REFINE = {"min_counts": 40, "min_ions": 3, "max_error_ppm": 50}
+WIDTH = 3.6e-4
+"""Full width at half maximum of the drawn peaks (sqrt(u))."""
+
+
+def added(*more):
+    return {ion: ion_mz(ion) for ion in (*ADDED, *more)}
+
+
+def scale_error_ppm(result, true_offset, true_slope, mz):
+    """Return how far a scale misses the truth at m/z."""
+    x = (np.sqrt(mz) - true_offset) / true_slope
+    return ((result.scale.offset + result.scale.slope * x) ** 2 / mz - 1) * 1e6
+
+
+def drifted(drawn_spectrum, counts, seed=0, offset=1e-4, slope=1.0001):
+    """Return ions drawn by a spectrometer whose scale is off: exported x is (sqrt(m) - o) / s."""
+    moved = {((np.sqrt(ion_mz(i)) - offset) / slope) ** 2: n for i, n in counts.items()}
+    return drawn_spectrum(moved, seed=seed, mz_max=125)
+
+
+PLANTED = {**dict.fromkeys(CALIBRANTS, 3000), **dict.fromkeys(ADDED, 2000)}
+
+
+def test_more_ions_make_a_scale_that_also_holds_where_no_calibrant_is(drawn_spectrum):
+    before, after = [], []
+    for seed in range(10):
+        spectrum = drifted(drawn_spectrum, PLANTED | dict.fromkeys(CALIBRANTS, 300), seed)
+        first = calibrate(spectrum, CALIBRANTS, **LIMITS)
+        again = refine(spectrum, first, added(), WIDTH, **REFINE)
+        before.append(scale_error_ppm(first, 1e-4, 1.0001, 120.0))
+        after.append(scale_error_ppm(again, 1e-4, 1.0001, 120.0))
+        assert again.scale.ions == len(CALIBRANTS) + len(ADDED)
+    rms = [np.sqrt(np.mean(np.square(some))) for some in (before, after)]
+    assert rms[1] < 5
+    assert rms[1] < rms[0] / 2
+
+
+def test_the_parameters_have_honest_errors(drawn_spectrum):
+    off = []
+    for seed in range(25):
+        spectrum = drifted(drawn_spectrum, PLANTED, seed)
+        first = calibrate(spectrum, CALIBRANTS, **LIMITS)
+        scale = refine(spectrum, first, added(), WIDTH, **REFINE).scale
+        off.append((scale.slope - 1.0001) / scale.slope_error)
+        assert 0 < scale.offset_error < 2e-5
+    # the slope is free of the shift that a late tail gives to all centroids
+    assert 0.6 < np.sqrt(np.mean(np.square(off))) < 1.6
+
+
+def test_rows_tell_calibrants_added_ions_and_what_was_found(drawn_spectrum):
+    spectrum = drifted(drawn_spectrum, {**PLANTED, "CO3": 0})
+    first = calibrate(spectrum, CALIBRANTS, **LIMITS)
+    again = refine(spectrum, first, added(), WIDTH, **REFINE)
+    rows = {row["ion"]: row for row in again.rows}
+    assert len(rows) == len(again.rows) == len(CALIBRANTS) + len(ADDED)
+    assert [row["kind"] for row in rows.values()] == ["calibrant"] * 5 + ["added"] * 8
+    assert {row["result"] for row in rows.values()} == {"calibrated"}
+    assert not rows["CO3"]["used"]
+    assert np.isnan(rows["CO3"]["mz_found"])
+    assert again.scale.ions == sum(row["used"] for row in rows.values()) == 12
+    assert np.abs(errors(again)).max() < 30
+    assert again.spectrum.start == pytest.approx(again.scale.offset + 0.7 * again.scale.slope)
+
+
+def test_an_added_ion_at_a_wrong_place_is_left_out(drawn_spectrum):
+    spectrum = drifted(drawn_spectrum, PLANTED)
+    first = calibrate(spectrum, CALIBRANTS, **LIMITS)
+    good = refine(spectrum, first, added(), WIDTH, **REFINE)
+    # what stands there is another ion: a sixth of a width away, and far stronger than the others
+    wrong = added() | {"C6H": ion_mz("C6H") * (1 + 60e-6)}
+    found = refine(spectrum, first, wrong, WIDTH, **REFINE)
+    used = {row["ion"]: row["used"] for row in found.rows}
+    assert used == {**dict.fromkeys([*CALIBRANTS, *ADDED], True), "C6H": False}
+    assert found.scale.ions == good.scale.ions - 1
+    mz = 120.0
+    assert scale_error_ppm(found, 1e-4, 1.0001, mz) == pytest.approx(
+        scale_error_ppm(good, 1e-4, 1.0001, mz), abs=4
+    )
+
+
+def test_an_ion_with_a_stronger_neighbour_does_not_pull_the_scale(drawn_spectrum):
+    beside = (np.sqrt(ion_mz("C8H")) + 0.8 * WIDTH) ** 2
+    moved = ((np.sqrt(beside) - 1e-4) / 1.0001) ** 2
+    drawn = drifted(drawn_spectrum, PLANTED)
+    neighbour = drawn_spectrum({moved: 8000}, seed=1, mz_max=125, background=0)
+    spectrum = Spectrum("s", drawn.counts + neighbour.counts, drawn.start, drawn.step)
+    first = calibrate(spectrum, CALIBRANTS, **LIMITS)
+    found = refine(spectrum, first, added(), WIDTH, **REFINE)
+    assert not {row["ion"]: row["used"] for row in found.rows}["C8H"]
+    assert abs(scale_error_ppm(found, 1e-4, 1.0001, 120.0)) < 10
+
+
+def test_a_kept_scale_is_not_refined(peaks_spectrum):
+    spectrum = peaks_spectrum(STRONG, step=2e-3, width=0.7)
+    first = calibrate(spectrum, CALIBRANTS, **LIMITS)
+    assert refine(spectrum, first, added(), 3e-3, **REFINE) is first
+
+
+def test_a_calibrant_that_the_refined_scale_misses_raises(drawn_spectrum):
+    spectrum = drifted(drawn_spectrum, PLANTED)
+    first = calibrate(spectrum, CALIBRANTS, **LIMITS)
+    with pytest.raises(CalibrationError, match=r"^s: calibrant .* misses its mass by .* 13 ions"):
+        refine(spectrum, first, added(), WIDTH, **REFINE | {"max_error_ppm": 0.1})
+
+
+def test_with_too_few_ions_left_the_first_scale_stays(drawn_spectrum):
+    spectrum = drifted(drawn_spectrum, PLANTED)
+    first = calibrate(spectrum, CALIBRANTS, **LIMITS)
+    assert refine(spectrum, first, added(), WIDTH, **REFINE | {"min_ions": 14}) is first
+
+
+def test_the_order_of_added_ions_changes_nothing(drawn_spectrum):
+    spectrum = drifted(drawn_spectrum, PLANTED)
+    first = calibrate(spectrum, CALIBRANTS, **LIMITS)
+    one = refine(spectrum, first, added(), WIDTH, **REFINE)
+    other = refine(spectrum, first, dict(reversed(added().items())), WIDTH, **REFINE)
+    assert other.scale.slope == pytest.approx(one.scale.slope, rel=1e-12)
+    assert other.scale.ions == one.scale.ions
+
+
+def test_centroids_are_where_ions_were_drawn_and_nan_where_none_is(drawn_spectrum):
+    spectrum = drawn_spectrum({"O": 1e5}, background=0)
+    at = np.sqrt([ion_mz("O"), 30.0])
+    x, counts = centroids(spectrum, at, 0.6 * WIDTH)
+    # a late tail moves the centroid by a few hundredths of a width
+    assert x[0] == pytest.approx(at[0], abs=0.05 * WIDTH)
+    assert counts[0] == pytest.approx(0.8e5, rel=0.1)
+    assert np.isnan(x[1])
+    assert not counts[1] > 0

@@ -2,6 +2,9 @@
 
 import gzip
 import itertools
+import subprocess
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ionprint.errors import SpectrumError
+from ionprint.spectra import reading
 from ionprint.spectra.reading import read_spectrum
 
 COUNTS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4]
@@ -214,3 +218,134 @@ def test_a_damaged_file_reads_or_is_refused(tmp_path, export, dialect):
 def test_noise_is_refused(tmp_path):
     for seed in range(100):
         refused(tmp_path, np.random.default_rng(seed).bytes(500) + b"\n")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    # up to 1000 bins from m/z 0.5: narrower ones would lie closer than six decimals tell
+    start=st.integers(8_000, 20_000),
+    width=st.integers(1, 50),
+    gaps=st.lists(st.just(1) | st.integers(1, 40), min_size=4, max_size=60),
+    counts=st.lists(st.floats(0, 2.0**53) | st.integers(1, 999), min_size=61, max_size=61),
+    block=st.sampled_from([100, 1 << 21]),
+)
+def test_any_grid_reads_back_exactly(tmp_path_factory, start, width, gaps, counts, block):
+    channels = start + width * np.cumsum([0, 1, *gaps])
+    rows = list(zip(channels.tolist(), counts, strict=False))
+    lines = [f"{c}\t{(c / 10_000) ** 2:.9f}\t{float(n)!r}\r\n" for c, n in rows]
+    data = "".join(["Channel\tm/z\tIntensity\r\n", *lines]).encode()
+    folder = tmp_path_factory.mktemp("grid")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "BLOCK", block)
+        spectrum = read_bytes(folder, data)
+    # the last gap may be any: the last bin of an export may be narrower
+    bins = np.rint((channels - channels[0]) / np.gcd.reduce(np.diff(channels)[:-1])).astype(int)
+    assert np.flatnonzero(spectrum.counts).tolist() == [
+        b for b, (_, n) in zip(bins, rows, strict=True) if n
+    ]
+    assert spectrum.counts[bins].tolist() == [n for _, n in rows]
+
+
+@pytest.mark.parametrize("channel", [True, False])
+@pytest.mark.parametrize("block", [150, 151, 152, 200, 1000])
+def test_blocks_leave_no_trace(tmp_path, export, monkeypatch, channel, block):
+    data = export(np.arange(500) % 7, channel=channel, sparse=True)
+    whole = read_bytes(tmp_path, data)
+    monkeypatch.setattr(reading, "BLOCK", block)
+    monkeypatch.setattr(reading, "ROWS", 11)
+    parts = read_bytes(tmp_path, data)
+    assert parts.counts.tolist() == whole.counts.tolist()
+    assert (parts.start, parts.step) == pytest.approx((whole.start, whole.step), rel=1e-12)
+    bad = row_changed(data, 300, field_set(-1, b"-1"))
+    assert f"line {300 + HEADER_LINES + 1}: Intensity is -1" in refused(tmp_path, bad)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (b"1.030225", b"1.040000", "line 8: m/z 1.04 lies 0.9 bins off the flight-time grid"),
+        (b"406", b"0x196", "line 8: Channel is '0x196', expected a whole number"),
+        (b"406", b"-406", "line 8: Channel is -406, expected a whole number from 0"),
+        (b"406\t", b"406\r\t", "line 8: a carriage return (CR) inside the line"),
+        (b"1.030225", b"1,030225", "line 8: m/z is '1,030225', expected a number (decimal '.')"),
+        (b"1.030225\t1", b"1.030225\t1,5", "line 8: Intensity is '1,5', expected a number"),
+        (b"406", b"9" * 30, "line 8: Channel is '9999"),
+        (b"406", b"9007199254740993", "line 8: Channel is 9007199254740993, expected"),
+    ],
+)
+def test_a_number_that_could_mislead_is_refused(tmp_path, export, old, new, told):
+    data = export(COUNTS)
+    assert old in data
+    assert told in refused(tmp_path, data.replace(old, new))
+
+
+def test_a_comma_in_intensity_alone_is_no_decimal_sign(tmp_path):
+    rows = b"".join(b"%d\t%d\t1,000\r\n" % (n, n * n) for n in range(1, 9))
+    assert "line 2: Intensity is '1,000'" in refused(
+        tmp_path, b"Channel\tm/z\tIntensity\r\n" + rows
+    )
+
+
+def test_more_bins_than_an_instrument_has_are_refused(tmp_path, export, monkeypatch):
+    monkeypatch.setattr(reading, "BLOCK", 200)
+    monkeypatch.setattr(reading, "MOST_BINS", 15)
+    assert "more than 15 rows" in refused(tmp_path, export(COUNTS))
+    sparse = export([1, 1, 1, *[0] * 20, 1], sparse=True)
+    for data in (sparse, export([1, 1, 1, *[0] * 20, 1], sparse=True, channel=False)):
+        assert "fewer than 15 bins" in refused(tmp_path, data)
+
+
+@pytest.mark.parametrize("data", [b"\0" * 600, b"7" * 600, b"#" * 600])
+def test_a_line_without_end_is_refused_early(tmp_path, monkeypatch, data):
+    monkeypatch.setattr(reading, "BLOCK", 200)
+    refused(tmp_path, b"# a\n" + data)
+
+
+def test_threads_read_the_same(tmp_path, export):
+    counts = np.arange(20_000) % 5
+    path = tmp_path / "export.txt"
+    path.write_bytes(export(counts))
+    read = [None] * 2
+
+    def work(place):
+        read[place] = [read_spectrum(path).counts for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.array_equal(c, counts) for c in read[0] + read[1])
+
+
+# measures in a process of its own: the peak of a process never falls
+MEASURE = """
+import resource, sys
+import numpy, pyarrow, pyarrow.csv
+from pathlib import Path
+unit = 1 if sys.platform == "darwin" else 1024
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+before = peak()
+from ionprint.spectra.reading import read_spectrum
+spectrum = read_spectrum(sys.argv[1])
+print(peak() - before, spectrum.counts.size, int(spectrum.counts.sum()))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no getrusage")
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_large_file_takes_less_than_three_times_its_size(tmp_path, packed):
+    rows, size = 4_800_000, 0
+    path = tmp_path / "large.txt"
+    with gzip.open(path, "wb", 1) if packed else path.open("wb") as file:
+        size += file.write(b"Channel\tm/z\tIntensity\r\n")
+        for first in range(0, rows, 100_000):
+            channel = 2_000_000 + np.arange(first, first + 100_000)
+            lines = map("%d\t%.6f\t7\r\n".__mod__, zip(channel, (channel / 5e5) ** 2, strict=True))
+            size += file.write("".join(lines).encode())
+    assert size >= 100e6
+    command = [sys.executable, "-c", MEASURE, str(path)]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    taken, bins, total = map(int, out.split())
+    assert (bins, total) == (rows, 7 * rows)
+    assert taken < 3 * size

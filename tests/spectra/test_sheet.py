@@ -205,3 +205,37 @@ def test_a_polarity_may_be_written_in_many_ways(folder, polarity):
 def test_another_polarity_than_the_configurations_is_refused(folder, polarity):
     told = f"line 2: polarity is '{polarity}', dataset.polarity=negative"
     assert told in refused(folder, with_polarity(polarity))
+
+
+NAMES = ["a1.txt", "a2.txt", "b1.txt", "b2.txt", "m1.txt", "not in the sheet"]
+
+
+def read_with_spectra(folder, text, spectra):
+    (folder / "samples.csv").write_text(text)
+    return read_sheet(folder, spectra=spectra)
+
+
+def test_spectra_of_a_table_need_no_files(tmp_path):
+    sheet = read_with_spectra(tmp_path, GOOD, NAMES)
+    assert sheet["file"].tolist() == NAMES[:5]
+
+
+def test_a_spectrum_that_the_table_lacks_is_refused_with_its_line(folder):
+    with pytest.raises(SheetError) as caught:
+        read_with_spectra(folder, GOOD, [n for n in NAMES if n != "b1.txt"])
+    # that there is a file of this name does not help
+    assert "line 4: the area table has no spectrum 'b1.txt'" in str(caught.value)
+    assert "line 3" not in str(caught.value)
+
+
+def test_names_of_a_table_are_checked_like_files(tmp_path):
+    text = GOOD.replace("b2.txt", "b1.txt").replace("a1.txt", "")
+    with pytest.raises(SheetError) as caught:
+        read_with_spectra(tmp_path, text, NAMES)
+    assert "line 2: no file is named" in str(caught.value)
+    assert "line 5: b1.txt stands on line 4 already" in str(caught.value)
+
+
+def test_an_empty_table_has_none_of_the_spectra(tmp_path):
+    with pytest.raises(SheetError, match=r"line 2: the area table has no spectrum 'a1\.txt'"):
+        read_with_spectra(tmp_path, GOOD, [])

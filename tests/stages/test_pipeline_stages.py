@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from ionprint.cli import main
+from ionprint.files import read_table
+from ionprint.ions.formula import ion_mz
 from ionprint.models.storage import load_model
 from ionprint.spectra.table import PeakTable
 
@@ -22,9 +24,13 @@ OUT = Path("outputs")
 def test_all_files_are_there_and_no_others(with_results, contents):
     assert set(contents(OUT)) == {
         "peaks/peak_table.parquet",
+        "peaks/area_errors.parquet",
         "peaks/peaks.csv",
         "peaks/calibration.csv",
+        "peaks/scales.csv",
         "peaks/dataset.json",
+        "peaks/sum_spectrum.json",
+        "peaks/sum_spectrum.parquet",
         "tuning/trials.csv",
         "tuning/best.yaml",
         "evaluation/metrics.json",
@@ -53,10 +59,21 @@ def test_the_peak_table(with_results):
     assert table.areas.shape == (40, len(table.mz))
     assert len(table.mz) > 100
 
-    peaks = pd.read_csv(OUT / "peaks" / "peaks.csv")
-    assert peaks.columns.tolist() == ["mz", "lower", "upper", "counts"]
+    peaks = pd.read_csv(OUT / "peaks" / "peaks.csv", keep_default_na=False)
+    found = ["mz", "lower", "upper", "counts", "counts_error", "saturated"]
+    named = ["ion", "candidates", "error_ppm", "confidence", "satellite_of"]
+    assert peaks.columns.tolist() == [*found, *named]
     assert peaks["mz"].tolist() == table.mz.tolist()
-    assert table.areas.sum(axis=0) == pytest.approx(peaks["counts"], abs=2)
+    assert (peaks["lower"] < peaks["upper"]).all()
+    # areas are fitted spectrum by spectrum, the counts to their sum
+    strong = peaks["counts"] > 10_000
+    areas = table.areas.sum(axis=0)[strong]
+    assert areas == pytest.approx(peaks["counts"][strong].to_numpy(), rel=0.1)
+
+    errors = pd.read_parquet(OUT / "peaks" / "area_errors.parquet")
+    assert errors.columns.tolist() == ["file", *table.columns]
+    assert errors["file"].tolist() == sheet["file"].tolist()
+    assert (errors[table.columns].to_numpy() >= 0).all()
 
     dataset = json.loads((OUT / "peaks" / "dataset.json").read_text())
     assert (dataset["name"], dataset["source"], dataset["scale"]) == (
@@ -65,15 +82,43 @@ def test_the_peak_table(with_results):
         "calibrated",
     )
     assert (dataset["spectra"], dataset["peaks"]) == table.areas.shape
+    assert dataset["integration"] == "fit"
+
+
+def test_peaks_are_named_with_their_satellites(with_results):
+    peaks = read_table(OUT / "peaks" / "peaks.csv").set_index("ion")
+    for ion in ("O", "OH", "LiH2", "CN", "LiCO3"):
+        assert abs(peaks.loc[ion, "mz"] / ion_mz(ion) - 1) < 30e-6
+        assert peaks.loc[ion, "confidence"] > 0.9
+        assert peaks.loc[ion, "satellite_of"] == ""
+        assert peaks.loc[ion, "candidates"].split()[0] == ion
+    assert peaks.loc["[6Li]H2", "satellite_of"] == "LiH2"
+    assert peaks.loc["[18O]", "satellite_of"] == "O"
+
+
+def test_the_sum_of_the_spectra_holds_all_counts(with_results):
+    about = json.loads((OUT / "peaks" / "sum_spectrum.json").read_text())
+    assert set(about) == {"start", "step", "bins", "width", "shape"}
+    assert set(about["shape"]) == {"pulse", "growth", "tails", "error"}
+    total = pd.read_parquet(OUT / "peaks" / "sum_spectrum.parquet")
+    assert total.columns.tolist() == ["bin", "counts"]
+    assert total["bin"].between(0, about["bins"] - 1).all()
+    assert total["bin"].is_monotonic_increasing and (total["counts"] >= 0).all()
+    peaks = pd.read_csv(OUT / "peaks" / "peaks.csv")
+    assert total["counts"].sum() == pytest.approx(peaks["counts"].sum(), rel=0.02)
 
 
 def test_the_calibration_finds_the_true_masses(with_results):
     rows = pd.read_csv(OUT / "peaks" / "calibration.csv")
-    assert len(rows) == 40 * 5
+    assert set(rows["kind"]) == {"calibrant", "added"}
+    assert (rows["kind"] == "calibrant").sum() == 40 * 5
     used = rows[rows["used"]]
-    assert len(used) > 40 * 3
+    assert len(used) > 40 * 10
     assert (used["error_before_ppm"] ** 2).mean() > 100**2
     assert (used["error_after_ppm"] ** 2).mean() < 10**2
+    scales = pd.read_csv(OUT / "peaks" / "scales.csv")
+    assert scales["file"].tolist() == rows["file"].drop_duplicates().tolist()
+    assert scales["ions"].tolist() == used.groupby("file", sort=False).size().tolist()
 
 
 def test_the_evaluation(with_results):
@@ -100,8 +145,12 @@ def test_the_evaluation(with_results):
 
 def test_the_ranking_names_ions_of_each_compound(with_results):
     ions = pd.read_csv(OUT / "ranking" / "ions.csv", keep_default_na=False)
-    head = ["compound", "rank", "mz", "ion", "error_ppm", "weight", "weight_sd"]
-    assert ions.columns.tolist() == head
+    told = ["ion", "error_ppm", "confidence", "satellite_of"]
+    assert ions.columns.tolist() == ["compound", "rank", "mz", *told, "weight", "weight_sd"]
+    names = pd.read_csv(OUT / "peaks" / "peaks.csv", keep_default_na=False).set_index("mz")
+    assert ions[told].astype(str).to_numpy().tolist() == (
+        names.loc[ions["mz"], told].astype(str).to_numpy().tolist()
+    )
     for compound, rows in ions.groupby("compound"):
         assert rows["rank"].tolist() == list(range(1, len(rows) + 1)), compound
         assert (rows["weight"].diff().dropna() <= 0).all()
@@ -110,7 +159,7 @@ def test_the_ranking_names_ions_of_each_compound(with_results):
         "LiH": {"LiH2", "Li2H3", "Li3H4", "Li4H5", "Li2OH3"},
         "Li3N": {"CN", "LiN", "NH", "LiNH", "LiCN"},
         "Li2CO3": {"LiCO3", "CO3", "CO3H"},
-        "LiOH": {"Li2O3H3", "LiO2H2", "Li2O2H3"},
+        "LiOH": {"LiO2H3", "LiO2H4", "Li2O2H2", "Li2O3H3"},
     }.items():
         assert first[compound] & expected, compound
 
@@ -200,6 +249,12 @@ def test_one_pellet_a_class_is_told_as_repeatability(with_results, capsys):
     assert "repeatability, not generalisation" in metrics["meaning"]
 
 
+def calibrants():
+    """Exact m/z of the calibrants in each spectrum."""
+    rows = pd.read_csv(OUT / "peaks" / "calibration.csv")
+    return rows.loc[rows["kind"] == "calibrant"].set_index(["file", "ion"])["mz"]
+
+
 def test_cations_are_named_and_weighed_as_such(with_results):
     # the same spectra taken for positive ones: the scale moves by two electron masses
     choices = ["dataset.polarity=positive", "spectra.calibration.max_error_ppm=200"]
@@ -209,10 +264,9 @@ def test_cations_are_named_and_weighed_as_such(with_results):
     Path("data").mkdir()
     Path("data/spectra").symlink_to(source / "spectra")
     Path("data/samples.csv").write_text(sheet)
-    negative = pd.read_csv(OUT / "peaks" / "calibration.csv")
+    negative = calibrants()
     for stage in ("peaks", "tune", "rank"):
         assert main([stage, "tuning.trials=1", *choices]) == 0
-    positive = pd.read_csv(OUT / "peaks" / "calibration.csv")
-    assert (negative["mz"] - positive["mz"]).to_numpy() == pytest.approx(2 * 0.00054858, abs=2e-5)
+    assert (negative - calibrants()).to_numpy() == pytest.approx(2 * 0.00054858, abs=2e-5)
     ions = pd.read_csv(OUT / "ranking" / "ions.csv", keep_default_na=False)["ion"]
     assert ions[ions != ""].str.endswith("+").all()

@@ -8,20 +8,22 @@ from matplotlib.figure import Figure
 from ionprint.figures.formula import mathtext
 from ionprint.figures.style import EDGE, new_figure, styled
 
-BEFORE = "#9BB8D9"
+BEFORE = "#6F97C4"
 AFTER = "#0B2F66"
+HOLLOW = "#D55E00"
 _LABEL_GAP = 0.034  # of the axis' width, between the labels of neighbouring ions
 
 
 @styled
 def calibration_figure(calibration: pd.DataFrame, source: str) -> Figure:
-    """Draw the mass error of every calibrant in every spectrum, before and after.
+    """Draw the mass error of every ion in every spectrum, before and after the calibration.
 
     Parameters
     ----------
     calibration : pandas.DataFrame
         Columns file, ion, mz (exact, u), error_before_ppm, error_after_ppm (empty where the ion
-        was not found), used (in the fit), result (calibrated, or kept: the export's own scale).
+        was not found), used (in the fit), kind (calibrant, or added as known without doubt),
+        result (calibrated, or kept: the export's own scale).
     source : {"simulated", "measured"}
         Where the spectra come from.
 
@@ -29,25 +31,32 @@ def calibration_figure(calibration: pd.DataFrame, source: str) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(7.5, 5.0, source)
+    figure = new_figure(7.5, 5.6, source)
     figure.suptitle(_title(calibration))
-    axes = figure.add_subplot()
-    used = calibration["used"].astype(str).str.lower().isin(["true", "1", "1.0"])
-    mz = calibration["mz"].astype(float)
-    errors = {when: calibration[f"error_{when}_ppm"].astype(float) for when in ("before", "after")}
-    for when, color, size in (("before", BEFORE, 6.5), ("after", AFTER, 4.0)):
-        _points(axes, mz, errors[when], used, (when, color, size))
-    reach = np.nanmax(np.abs(np.concatenate([[1.0], *errors.values()])))
-    axes.set_ylim(-1.12 * reach, 1.12 * reach)
-    axes.axhline(0.0, color=EDGE, linewidth=0.8)
-    axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
-    axes.set_xlabel("m/z (u)")
-    axes.set_ylabel("mass error (ppm)")
-    _name_ions(axes, calibration)
-    if any(error.notna().any() for error in errors.values()):
-        figure.legend(loc="outside lower left", ncols=2, frameon=False)
+    panels = figure.subplots(2, 1, sharex=True)
+    for axes, when, color in zip(panels, ("before", "after"), (BEFORE, AFTER), strict=True):
+        error = calibration[f"error_{when}_ppm"].astype(float)
+        _points(axes, calibration, error, color)
+        # the errors after the calibration are so much smaller that they need a scale of their own
+        reach = np.nanmax(np.abs(np.append(error, 1.0)))
+        axes.set_ylim(-1.12 * reach, 1.12 * reach)
+        axes.axhline(0.0, color=EDGE, linewidth=0.8)
+        axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+        typical = f": median size {error.abs().median():.3g} ppm" if error.notna().any() else ""
+        axes.set_ylabel(f"mass error (ppm)\n{when}{typical}")
+    panels[1].set_xlabel("m/z (u)")
+    _name_ions(panels, calibration)
+    handles = {}
+    for axes in panels:
+        handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    if handles:
+        figure.legend(
+            handles.values(), handles, loc="outside lower left", ncols=3, frameon=False,
+            handletextpad=0.2, columnspacing=1.2,
+        )  # fmt: skip
     else:
-        axes.text(0.5, 0.6, "no calibrant was found", ha="center", transform=axes.transAxes)
+        panels[0].text(0.5, 0.6, "no calibrant was found", ha="center",
+                       transform=panels[0].transAxes)  # fmt: skip
     return figure
 
 
@@ -96,42 +105,47 @@ def _title(calibration: pd.DataFrame) -> str:
     return f"Mass calibration of {total} spectra"
 
 
-def _points(
-    axes: Axes, mz: pd.Series, error: pd.Series, used: pd.Series, look: tuple[str, str, float]
-) -> None:
-    """Plot one point a calibrant and spectrum; hollow where the fit did not use it."""
-    when, color, size = look
-    typical = f" (median size {error.abs().median():.3g} ppm)" if error.notna().any() else ""
-    for chosen, face, label in (
-        (used, color, f"{when}{typical}"),
-        (~used, "none", f"{when}, not used in a fit"),
+def _points(axes: Axes, calibration: pd.DataFrame, error: pd.Series, color: str) -> None:
+    """Plot one point an ion and spectrum: small for added ions, hollow where no fit used it."""
+    used = calibration["used"].astype(str).str.lower().isin(["true", "1", "1.0"])
+    named = calibration["kind"] == "calibrant"
+    for chosen, size, face, edge, label in (
+        (used & ~named, 2.5, color, "none", "other ions known beyond doubt"),
+        (used & named, 5.0, color, "white", "calibrants"),
+        (~used, 4.0, "none", HOLLOW, "not used in a fit"),
     ):
         found = chosen & error.notna()
         if found.any():
             axes.plot(
-                mz[found],
+                calibration["mz"].astype(float)[found],
                 error[found],
                 "o",
                 markersize=size,
                 markerfacecolor=face,
-                markeredgecolor=color if face == "none" else "white",
+                markeredgecolor=edge,
                 markeredgewidth=0.9 if face == "none" else 0.4,
                 label=label,
             )
 
 
-def _name_ions(axes: Axes, calibration: pd.DataFrame) -> None:
-    """Write the calibrants above the axes, moved apart, each with a line to its m/z."""
-    ions = calibration.drop_duplicates("ion").sort_values("mz", kind="stable")
+def _name_ions(panels: np.ndarray, calibration: pd.DataFrame) -> None:
+    """Write the calibrants above the panels, moved apart, each with a line to its m/z."""
+    if calibration.empty:
+        return
+    axes = panels[0]
+    every = calibration["mz"].astype(float)
+    margin = 0.06 * (every.max() - every.min()) or 1.0
+    low, high = every.min() - margin, every.max() + margin
+    axes.set_xlim(low, high)
+    ions = calibration[calibration["kind"] == "calibrant"]
+    ions = ions.drop_duplicates("ion").sort_values("mz", kind="stable")
     if ions.empty:
         return
     mz = ions["mz"].to_numpy(float)
-    margin = 0.06 * (mz[-1] - mz[0]) or 1.0
-    low, high = mz[0] - margin, mz[-1] + margin
-    axes.set_xlim(low, high)
     places = spread((mz - low) / (high - low), _LABEL_GAP, 0.0, 1.0)
     for ion, exact, place in zip(ions["ion"], mz, places, strict=True):
-        axes.axvline(exact, color="#EEEEEE", linewidth=0.8, zorder=0)
+        for panel in panels:
+            panel.axvline(exact, color="#EEEEEE", linewidth=0.8, zorder=0)
         axes.annotate(
             mathtext(ion, charge="-"),
             xy=(exact, 1.0),

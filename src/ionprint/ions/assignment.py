@@ -1,7 +1,8 @@
-"""What a peak is: a first formula by exact mass."""
+"""What a peak is: formulas by exact mass, judged by isotope evidence and simplicity."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -9,17 +10,45 @@ import pandas as pd
 from ionprint.errors import ConfigError
 from ionprint.ions.formula import ELECTRON, ion_mz
 
-MOST_ATOMS = 9
+MOST_ATOMS = 14
 """Atoms of one ion; sputtered clusters below m/z 300 hardly hold more."""
-ELEMENT_COST, ELEMENT_STEP = 3.0, 2.0
-"""What an element costs a formula, as -2 ln(likelihood), and how much more for each place further
-down the element list: simple before complicated, expected before far-fetched."""
-ISOTOPE_SD = 0.4
-"""How far ln(counts) of a satellite may lie from what its parent predicts."""
-ISOTOPE_EVIDENCE = 6.0
-"""What a parent with the right counts is worth, as -2 ln(likelihood)."""
-NO_PARENT = 40.0
-"""What it costs to be a satellite of nothing, or of far too little."""
+ATOM_COST, ELEMENT_COST, ELEMENT_STEP = 0.3, 3.0, 2.0
+"""What an atom and an element cost a formula, as -2 ln(likelihood), and how much more for each
+place further down the element list: simple before complicated, expected before far-fetched."""
+ODD_COST = 2.0
+"""What an odd number of electrons costs: anions and cations that last have closed shells."""
+OVERFULL_COST = 6.0
+"""What each hydrogen costs that the valences of the other atoms do not hold."""
+VALENCES_LEFT = {1: 1, 14: 2, 15: 1, 16: 0, 17: -1}
+"""Hydrogens an atom adds to what a molecule holds, two to begin with, by its group: four for carbon
+less the two bonds of a chain; one for an alkali metal, which may bring its hydride."""
+METAL_LEFT = 4
+"""The same for all other elements, which are not judged."""
+LEAST_SHARE = 1e-4
+"""Isotopologues rarer than this, relative to their parent, are no candidates."""
+FEWER, MORE = 0.15, 0.5
+"""How far ln(counts) of a satellite may lie below and above what its parent predicts: another ion
+may lie upon it, nothing takes counts away."""
+EVIDENCE = 6.0
+"""What a satellite with the right counts is worth, as -2 ln(likelihood)."""
+CONTRADICTION = 40.0
+"""What it costs to be a satellite of nothing, or to lack a satellite that must be there."""
+NOTHING = 45.0
+"""Cost of the answer that none of the candidates is right."""
+VISIBLE = 300.0
+"""Counts from which a satellite must be seen, unless a neighbour hides it."""
+HIDES = 1.5
+"""A neighbour q widths (FWHM) away hides a satellite that is exp(-1.5 q) times weaker than it."""
+WITHIN = 4.0
+"""Standard errors of its mass within which a peak's formulas are looked for."""
+MOST_SHOWN = 4
+"""Candidates told of each peak at most, ..."""
+LEAST_SHOWN = 0.01
+"""... each with at least this probability."""
+SURE = 0.99
+"""Probability from which a formula is beyond doubt."""
+LONELY, WEIGHTY = 3.0, 0.02
+"""Peak widths within which a neighbour with this share of a peak's counts moves its centroid."""
 LIMIT = 2_000_000
 """Formulas to enumerate at most; above, the element list is too wide for exact mass alone."""
 
@@ -36,18 +65,30 @@ class Candidates:
     elements : list of str
     penalty : ndarray, shape (n,)
         What makes a formula less likely before its peak is seen, in units of -2 ln(likelihood).
-    parent_mz : ndarray, shape (n,)
-        m/z (u) of the same formula with main isotopes only.
     share : ndarray, shape (n,)
-        Natural intensity relative to that parent; 1 for the parent itself.
+        Natural intensity relative to the same formula with main isotopes only, its parent.
+    parent : ndarray of int, shape (n,)
+        Row of the parent; of a parent its own.
     """
 
     mz: np.ndarray
     atoms: np.ndarray
     elements: list[str]
     penalty: np.ndarray
-    parent_mz: np.ndarray
     share: np.ndarray
+    parent: np.ndarray
+
+    @cached_property
+    def _families(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows sorted by parent, and where each parent's begin."""
+        order = np.argsort(self.parent, kind="stable")
+        return order, np.searchsorted(self.parent[order], np.arange(self.mz.size + 1))
+
+    def satellites(self, row: int) -> np.ndarray:
+        """Return the rows of a parent's other isotopologues."""
+        order, starts = self._families
+        family = order[starts[row] : starts[row + 1]]
+        return family[family != row]
 
     def name(self, row: int) -> str:
         """Write formula `row` by rising electronegativity, hydrogen last: ``[6Li]LiH3``, LiCO3H."""
@@ -67,21 +108,26 @@ def _short(element: str) -> str:
 
 
 def enumerate_formulas(elements: Mapping[str, int], mz_max: float, charge: int = -1) -> Candidates:
-    """List every formula of the given elements up to `mz_max`.
+    """List every formula of the given elements' main isotopes up to `mz_max`.
 
     Parameters
     ----------
     elements : mapping of str to int
-        Element or bracketed isotope, and how many atoms of it a formula may hold.
+        Element and how many atoms of it a formula may hold.
     mz_max : float
         u.
 
     Raises
     ------
     ConfigError
-        The list gives too many formulas to be told apart by mass.
+        The list gives too many formulas to be told apart by mass, or names an isotope.
     """
     names = list(elements)
+    for name in names:
+        if name != _symbol(name):
+            raise ConfigError(
+                f"dataset.elements names {name}: list elements; their natural isotopes are added"
+            )
     masses = np.array([ion_mz(n, charge) + charge * ELECTRON for n in names])
     atoms = np.zeros((1, 0), dtype=np.int8)
     mass = np.zeros(1)
@@ -100,49 +146,86 @@ def enumerate_formulas(elements: Mapping[str, int], mz_max: float, charge: int =
             )
     some = atoms.any(axis=1)
     mass, atoms = mass[some], atoms[some]
-    penalty = 0.3 * atoms.sum(axis=1)
-    symbols = [_symbol(n) for n in names]
-    for place, symbol in enumerate(dict.fromkeys(symbols)):
-        held = atoms[:, [s == symbol for s in symbols]].any(axis=1)
-        penalty = penalty + (ELEMENT_COST + ELEMENT_STEP * place) * held
-    parent_mass, share = _parents(mass, atoms, names)
+    penalty = _penalty(names, atoms, charge)
     order = np.argsort(mass, kind="stable")
-    electron = charge * ELECTRON
-    return Candidates(
-        mass[order] - electron,
-        atoms[order],
-        names,
-        penalty[order],
-        parent_mass[order] - electron,
-        share[order],
+    mz = mass[order] - charge * ELECTRON
+    rows = np.arange(mz.size)
+    return Candidates(mz, atoms[order], names, penalty[order], np.ones(mz.size), rows)
+
+
+def _penalty(elements: list[str], atoms: np.ndarray, charge: int) -> np.ndarray:
+    """Return the cost of size, of elements, of an odd electron and of too much hydrogen."""
+    from molmass import ELEMENTS
+
+    price = ELEMENT_COST + ELEMENT_STEP * np.arange(len(elements))
+    protons = np.array([ELEMENTS[e].number for e in elements])
+    odd = (atoms @ protons - charge) % 2
+    left = np.array(
+        [-1 if e == "H" else VALENCES_LEFT.get(ELEMENTS[e].group, METAL_LEFT) for e in elements]
     )
+    overfull = np.maximum(-(2 + atoms @ left), 0)
+    penalty = ATOM_COST * atoms.sum(axis=1) + (atoms > 0) @ price
+    return penalty + ODD_COST * odd + OVERFULL_COST * overfull
 
 
-def _parents(
-    mass: np.ndarray, atoms: np.ndarray, names: list[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return mass of the parent, and intensity relative to it, of each formula.
+def with_isotopologues(parents: Candidates) -> Candidates:
+    """Add the isotopologues that nature gives of each formula.
 
-    k of n atoms of an element are a minor isotope, the others its main one, with the probability
-    C(n, k) r^k relative to none, r the ratio of their abundances (binomial distribution).
+    k of n atoms of an element are a minor isotope instead of the main one with the probability
+    C(n, k) r^k relative to none, r the ratio of their abundances (multinomial distribution;
+    abundances from molmass, after NIST).
+
+    Parameters
+    ----------
+    parents : Candidates
+        From `enumerate_formulas`.
+
+    Returns
+    -------
+    Candidates
+        By rising mass; those rarer than `LEAST_SHARE` are left out.
     """
     from molmass import ELEMENTS
     from scipy.special import comb
 
-    parent, share = mass.copy(), np.ones(len(mass))
-    for column, name in enumerate(names):
-        symbol = _symbol(name)
-        if _short(name) == symbol:
-            continue
+    names = list(parents.elements)
+    mz, share, parent = parents.mz, np.ones(parents.mz.size), np.arange(parents.mz.size)
+    atoms = parents.atoms
+    for column, symbol in enumerate(parents.elements):
         isotopes = ELEMENTS[symbol].isotopes
-        minor = isotopes[int(name.strip("[]").removesuffix(symbol))]
         main = max(isotopes.values(), key=lambda isotope: isotope.abundance)
-        k = atoms[:, column].astype(int)
-        rest = [c for c, n in enumerate(names) if _symbol(n) == symbol and _short(n) == symbol]
-        n = k + atoms[:, rest].sum(axis=1)
-        parent += k * (main.mass - minor.mass)
-        share *= comb(n, k) * (minor.abundance / main.abundance) ** k
-    return parent, share
+        for number, minor in isotopes.items():
+            ratio = minor.abundance / main.abundance
+            if minor is main or ratio < LEAST_SHARE / MOST_ATOMS:
+                continue
+            names.append(f"[{number}{symbol}]")
+            atoms = np.hstack([atoms, np.zeros((atoms.shape[0], 1), dtype=np.int8)])
+            left, shares = atoms[:, column], share
+            parts = [(mz, atoms, share, parent)]
+            for k in range(1, int(left.max(initial=0)) + 1):
+                enough = (left >= k) & (shares * comb(left, k) * ratio**k >= LEAST_SHARE)
+                if not enough.any():
+                    break
+                swapped = atoms[enough].copy()
+                swapped[:, column] -= k
+                swapped[:, -1] = k
+                parts.append(
+                    (
+                        mz[enough] + k * (minor.mass - main.mass),
+                        swapped,
+                        shares[enough] * comb(left[enough], k) * ratio**k,
+                        parent[enough],
+                    )
+                )
+            mz, atoms, share, parent = (np.concatenate(p) for p in zip(*parts, strict=True))
+    order = np.argsort(mz, kind="stable")
+    rows = np.empty(order.size, dtype=int)
+    rows[order] = np.arange(order.size)
+    # the parents are the first rows before they are sorted
+    return Candidates(
+        mz[order], atoms[order], names, parents.penalty[parent[order]], share[order],
+        rows[parent[order]],
+    )  # fmt: skip
 
 
 def _place(element: str) -> tuple[bool, float, bool]:
@@ -156,60 +239,148 @@ def assign(
     mz: np.ndarray,
     counts: np.ndarray,
     candidates: Candidates,
-    tolerance_ppm: float,
-    tolerance_mda: float,
+    error: np.ndarray,
+    width: np.ndarray,
 ) -> pd.DataFrame:
-    """Give each peak its likeliest formula within the tolerance.
+    """Judge what each peak is.
 
-    The judgement adds up, as -2 ln(likelihood): the mass error, normal with a third of the
-    tolerance as standard deviation; simplicity; and for a formula with minor isotopes whether the
-    peak of its parent is there with the counts that natural abundance asks for.
+    The judgement adds up, as -2 ln(likelihood): the mass error; simplicity and valences; and
+    isotopes. A formula with minor isotopes needs its parent's peak with the counts that natural
+    abundance asks for; one without needs its own satellites where they must be seen.
 
     Parameters
     ----------
     mz : ndarray, shape (n_peaks,)
         u, rising.
     counts : ndarray, shape (n_peaks,)
-        Counts of the peaks, over all spectra together.
-    tolerance_ppm, tolerance_mda : float
-        The wider of the two holds.
+        Counts of the peaks, over all spectra together; all NaN where only masses are known: an ion
+        with minor isotopes then needs its parent's peak, and is the less likely the rarer it is.
+    error : ndarray, shape (n_peaks,)
+        Standard error of `mz` (u).
+    width : ndarray, shape (n_peaks,)
+        Full width at half maximum (u).
 
     Returns
     -------
     DataFrame
-        mz, ion (empty where nothing fits), error_ppm ((measured - exact) / exact).
+        mz; ion, the likeliest formula, empty where none fits; candidates, the likely formulas with
+        their probabilities; error_ppm, (measured - exact) / exact; confidence, the probability of
+        `ion`; satellite_of, the parent of an ion with minor isotopes, else empty.
     """
-    mz, counts = np.asarray(mz, dtype=float), np.asarray(counts, dtype=float)
-    reach = np.maximum(tolerance_ppm * 1e-6 * mz, tolerance_mda * 1e-3)
-    firsts = np.searchsorted(candidates.mz, mz - reach)
-    lasts = np.searchsorted(candidates.mz, mz + reach)
+    seen = _Seen(*(np.asarray(v, dtype=float) for v in (mz, counts, error, width)))
     rows = []
-    for m, n, r, first, last in zip(mz, counts, reach, firsts, lasts, strict=True):
-        if first == last:
-            rows.append({"mz": m, "ion": "", "error_ppm": np.nan})
-            continue
-        error = m - candidates.mz[first:last]
-        cost = (3 * error / r) ** 2 + candidates.penalty[first:last]
-        share, parent_mz = candidates.share[first:last], candidates.parent_mz[first:last]
-        evidence = _isotopes(n, share, parent_mz, mz, counts, reach)
-        cost = cost + np.where(parent_mz != candidates.mz[first:last], evidence, 0.0)
-        best = first + int(np.argmin(cost))
-        error_ppm = 1e6 * (m / candidates.mz[best] - 1)
-        rows.append({"mz": m, "ion": candidates.name(best), "error_ppm": error_ppm})
+    for i, m in enumerate(seen.mz):
+        reach = WITHIN * seen.error[i]
+        first, last = np.searchsorted(candidates.mz, [m - reach, m + reach])
+        near = np.arange(first, last)
+        cost = ((m - candidates.mz[near]) / seen.error[i]) ** 2 + candidates.penalty[near]
+        minor = candidates.parent[near] != near
+        cost[minor] += seen.parents(i, candidates, near[minor])
+        # no satellite is more than about twice as strong as its parent
+        for at in np.flatnonzero(~minor) if 2 * seen.counts[i] >= VISIBLE else ():
+            cost[at] += seen.satellites(i, candidates, candidates.satellites(near[at]))
+        rows.append({"mz": m, **_verdict(m, candidates, near, cost)})
     return pd.DataFrame(rows)
 
 
-def _isotopes(
-    seen: float,
-    share: np.ndarray,
-    parent_mz: np.ndarray,
-    mz: np.ndarray,
-    counts: np.ndarray,
-    reach: np.ndarray,
-) -> np.ndarray:
-    """Return what a satellite's parent peak says, as -2 ln(likelihood)."""
-    nearest = np.abs(mz - parent_mz[:, None]).argmin(axis=1)
-    there = np.abs(mz[nearest] - parent_mz) <= reach[nearest]
-    expected = np.where(there, counts[nearest] * share, 0.0)
-    ratio = np.log(np.maximum(expected, 1e-9) / max(seen, 1.0))
-    return np.minimum((ratio / ISOTOPE_SD) ** 2 - ISOTOPE_EVIDENCE, NO_PARENT)
+def doubtless(names: pd.DataFrame, counts: np.ndarray, width: np.ndarray) -> dict[str, float]:
+    """Return the ions that a mass scale can be fitted to.
+
+    Parameters
+    ----------
+    names : DataFrame
+        From `assign`.
+    counts : ndarray, shape (n_peaks,)
+    width : ndarray, shape (n_peaks,)
+        Full width at half maximum (u).
+
+    Returns
+    -------
+    dict of str to float
+        Formula and the peak's m/z by its formula (u): no satellites, `SURE` of their formula, and
+        no neighbour of weight within `LONELY` widths.
+    """
+    mz = names["mz"].to_numpy()
+    distance = np.abs(mz - mz[:, None]) / width
+    heavy = counts > WEIGHTY * counts[:, None]
+    np.fill_diagonal(heavy, False)
+    alone = ~(heavy & (distance < LONELY)).any(axis=1)
+    sure = (names["confidence"] >= SURE) & (names["satellite_of"] == "")
+    chosen = names[alone & sure.to_numpy()]
+    return dict(zip(chosen["ion"], chosen["mz"] / (1 + 1e-6 * chosen["error_ppm"]), strict=True))
+
+
+def _verdict(mz: float, candidates: Candidates, near: np.ndarray, cost: np.ndarray) -> dict:
+    """Return the columns of one peak: the best formula and its rivals."""
+    odds = np.exp(-np.append(cost, NOTHING) / 2)
+    odds /= odds.sum()
+    order = np.argsort(-odds[:-1], kind="stable")
+    if not near.size or odds[order[0]] < odds[-1]:
+        return {
+            "ion": "",
+            "candidates": "",
+            "error_ppm": np.nan,
+            "confidence": 0.0,
+            "satellite_of": "",
+        }
+    shown = [i for i in order[:MOST_SHOWN] if odds[i] >= LEAST_SHOWN or i == order[0]]
+    best = near[order[0]]
+    parent = candidates.parent[best]
+    return {
+        "ion": candidates.name(best),
+        "candidates": "; ".join(f"{candidates.name(near[i])} {odds[i]:.2f}" for i in shown),
+        "error_ppm": 1e6 * (mz / candidates.mz[best] - 1),
+        "confidence": odds[order[0]],
+        "satellite_of": candidates.name(parent) if parent != best else "",
+    }
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The peaks that formulas are judged by."""
+
+    mz: np.ndarray
+    counts: np.ndarray
+    error: np.ndarray
+    width: np.ndarray
+
+    def at(self, mz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the peak next to each mass, and whether it may be of that mass."""
+        right = np.clip(np.searchsorted(self.mz, mz), 1, self.mz.size - 1)
+        nearest = np.where(mz - self.mz[right - 1] < self.mz[right] - mz, right - 1, right)
+        nearest = np.minimum(nearest, self.mz.size - 1)
+        return nearest, np.abs(self.mz[nearest] - mz) <= WITHIN * self.error[nearest]
+
+    def parents(self, i: int, candidates: Candidates, rows: np.ndarray) -> np.ndarray:
+        """Return what the parents' peaks say of formulas with minor isotopes."""
+        nearest, there = self.at(candidates.mz[candidates.parent[rows]])
+        if np.isnan(self.counts[i]):
+            return np.where(there, -2 * np.log(candidates.share[rows]), CONTRADICTION)
+        expected = np.where(there, self.counts[nearest] * candidates.share[rows], 0.0)
+        return _agreement(self.counts[i], expected)
+
+    def satellites(self, i: int, candidates: Candidates, rows: np.ndarray) -> float:
+        """Return what the peaks of its satellites say of a formula without minor isotopes."""
+        expected = self.counts[i] * candidates.share[rows]
+        inside = candidates.mz[rows] < self.mz[-1] + self.width[-1]
+        visible = (expected >= VISIBLE) & inside
+        rows, expected = rows[visible], expected[visible]
+        if not rows.size:
+            return 0.0
+        mz = candidates.mz[rows]
+        nearest, there = self.at(mz)
+        cost = _agreement(np.where(there, self.counts[nearest], 0.0), expected)
+        # neither more than expected, another ion, nor a strong neighbour's tail is a contradiction
+        apart = np.abs(self.mz - mz[:, None]) / self.width
+        hidden = (self.counts * np.exp(-HIDES * apart) > expected[:, None]).any(axis=1)
+        cost = np.where(hidden, np.minimum(cost, 0.0), cost)
+        worst = cost.max()
+        return float(worst if worst > 0 else cost.min())
+
+
+def _agreement(seen: np.ndarray | float, expected: np.ndarray) -> np.ndarray:
+    """Return how well counts of a satellite agree with its parent's, as -2 ln(likelihood)."""
+    ratio = np.log(np.maximum(seen, 1.0) / np.maximum(expected, 1e-9))
+    spread = np.where(ratio > 0, MORE, FEWER)
+    spread = np.sqrt(spread**2 + 1 / np.maximum(seen, 1.0))
+    return np.minimum((ratio / spread) ** 2 - EVIDENCE, CONTRADICTION)

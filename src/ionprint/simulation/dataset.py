@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ import pandas as pd
 
 from ionprint.errors import ConfigError
 from ionprint.simulation.chemistry import (
+    BACKGROUND,
+    HYDROCARBON,
     Isotopologues,
     Recipe,
     expected_counts,
@@ -44,12 +46,30 @@ class Spot:
     sputter_dose: float
     recipe: Recipe
 
+    @property
+    def file(self) -> str:
+        """The spectrum's file, relative to the sample sheet."""
+        return f"spectra/{self.name}.txt.gz"
+
+
+@dataclass(frozen=True)
+class TrueSpectrum:
+    """What lies behind one spectrum: all of `SimulatedSpectrum` but the spectrum itself."""
+
+    file: str
+    sample: str
+    flight: FlightTime
+    hydrocarbon: float
+    shares: dict[str, float]
+    planted: np.ndarray
+
 
 @dataclass(frozen=True)
 class SimulatedSpectrum:
     """One simulated spectrum (`counts` per bin) and the truth behind it.
 
-    `planted` are the expected counts of each isotopologue of the set, 0 where there is none.
+    `planted` are the expected counts at the detector, before dead time, of each isotopologue of the
+    set, 0 where there is none.
     """
 
     spot: Spot
@@ -59,6 +79,13 @@ class SimulatedSpectrum:
     flight: FlightTime
     shares: dict[str, float]
     planted: np.ndarray
+
+    def truth(self) -> TrueSpectrum:
+        """Return the truth without the spectrum."""
+        return TrueSpectrum(
+            self.spot.file, self.spot.sample, self.flight, self.spot.recipe.hydrocarbon,
+            self.shares, self.planted,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,6 +124,10 @@ class Settings:
             raise ConfigError(f"simulation: a setting is missing or unknown: {error}") from error
         settings.check()
         return settings
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain dictionaries from which `from_mapping` makes the same settings."""
+        return asdict(self)
 
     def check(self) -> None:
         """Raise ConfigError for a seed, a number of spots or a scatter that cannot be."""
@@ -193,6 +224,7 @@ class LithiumSet:
         self.isotopologues: Isotopologues = isotopologues(
             ions["ion"].tolist(), settings.isotopes["threshold"]
         )
+        self.compounds = [c for c in ions.columns[2:] if c not in (BACKGROUND, HYDROCARBON)]
         self.spots = plan(settings)
         self._channel = bin_centres(settings.instrument)
         self._mz = nominal_mz(settings.instrument, self._channel)
@@ -260,6 +292,7 @@ class LithiumSet:
         rows = self.isotopologues
         each = counts[rows.ion] * rows.fraction
         seen = each >= self.settings.isotopes["least_counts"]
+        seen &= rows.mz < self.settings.instrument.mz_limit
         drawn = detect(self.settings.instrument, flight, rows.mz[seen], each[seen], rng)
         planted = np.where(seen, each, 0.0)
         return SimulatedSpectrum(
@@ -276,7 +309,7 @@ class LithiumSet:
         """
         rows = [
             {
-                "file": f"spectra/{spot.name}.txt.gz",
+                "file": spot.file,
                 "sample": spot.sample,
                 "spot": spot.spot,
                 "role": spot.role,
@@ -285,68 +318,10 @@ class LithiumSet:
                 "polarity": self.settings.polarity,
                 "primary_ion": self.settings.primary_ion,
                 "sputter_dose": f"{spot.sputter_dose:g}".replace("e+", "e"),
+                "pulses": self.settings.instrument.pulses,
+                "dead_time_ns": f"{self.settings.instrument.dead_time_ns:g}",
+                "channel_ns": f"{self.settings.instrument.channel_ns:g}",
             }
             for spot in self.spots
         ]
         return pd.DataFrame(rows)
-
-    def truth(self) -> pd.DataFrame:
-        """Return what was planted: expected counts per spot of every isotopologue, before scatter.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row a source (compound, background, hydrocarbon film or sample) and isotopologue;
-            columns source, family, parent, ion, exact_mz (u), expected_counts.
-        """
-        sources = {name: self.ions[name].to_numpy(float) for name in self.ions.columns[2:]}
-        sources |= {
-            key.replace("_", " "): self.expected(sample_recipe(sample))
-            for key, sample in self.settings.samples.items()
-        }
-        rows, tables = self.isotopologues, []
-        for source, counts in sources.items():
-            each = counts[rows.ion] * rows.fraction
-            seen = each >= self.settings.isotopes["least_counts"]
-            parents = self.ions.iloc[rows.ion[seen]]
-            tables.append(
-                pd.DataFrame(
-                    {
-                        "source": source,
-                        "family": parents["family"].to_numpy(dtype=object),
-                        "parent": parents["ion"].to_numpy(dtype=object),
-                        "ion": rows.label[seen],
-                        "exact_mz": rows.mz[seen].round(6),
-                        "expected_counts": each[seen].round(2),
-                    }
-                )
-            )
-        return pd.concat(tables, ignore_index=True)
-
-
-def truth_row(spectrum: SimulatedSpectrum, compounds: list[str]) -> dict[str, Any]:
-    """Return the truth behind one spectrum.
-
-    Parameters
-    ----------
-    spectrum : SimulatedSpectrum
-        As drawn.
-    compounds : list of str
-        Columns of the composition.
-
-    Returns
-    -------
-    dict
-        file, true k (channels per sqrt(u)) and t0 (channels), hydrocarbon amount, total counts,
-        and the share by weight of each compound (adds up to 1).
-    """
-    total = sum(spectrum.shares.values())
-    return {
-        "file": f"spectra/{spectrum.spot.name}.txt.gz",
-        "sample": spectrum.spot.sample,
-        "k": round(spectrum.flight.k, 4),
-        "t0": round(spectrum.flight.t0, 4),
-        "counts": int(spectrum.counts.sum()),
-        "hydrocarbon": spectrum.spot.recipe.hydrocarbon,
-        **{name: round(spectrum.shares.get(name, 0.0) / total, 5) for name in compounds},
-    }

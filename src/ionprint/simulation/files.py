@@ -1,10 +1,11 @@
-"""Files of the simulated set: the ion table, the ASCII exports, and the guard of measured data."""
+"""Files of the simulated set: its chemistry, its folder, and the guard of measured data."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import zlib
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -12,26 +13,72 @@ import numpy as np
 import pandas as pd
 
 from ionprint.errors import ConfigError
+from ionprint.files import fresh_folder, write_yaml
 from ionprint.simulation.chemistry import check_ion_table
-from ionprint.simulation.dataset import SimulatedSpectrum
+from ionprint.simulation.dataset import LithiumSet, Settings, SimulatedSpectrum
+from ionprint.simulation.families import expand_families
 from ionprint.simulation.instrument import Instrument
+from ionprint.simulation.truth import SETTINGS, TRUTH, truth_table
 
 SIMULATED = "simulated by ionprint"
 """Every exported spectrum of the set carries these words in its comment lines."""
 
-OWN_FILES = {"samples.csv", "truth.csv", "truth_spectra.csv"}
+OWN_FILES = {"samples.csv", TRUTH, SETTINGS, "truth_spectra.csv"}
+"""Beside the spectra; the last one was written by earlier versions."""
+
+
+def write_set(
+    settings: Settings, folder: Path, advance: Callable[[], None] | None = None
+) -> LithiumSet:
+    """Write the whole set: spectra, sample sheet, truth and settings.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to make; the same settings write the same bytes.
+    folder : Path
+        Replaced whole, and only at the end; one that holds anything else is refused.
+    advance : callable, optional
+        Called after each spectrum.
+
+    Returns
+    -------
+    LithiumSet
+        What was written.
+    """
+    folder = Path(folder).resolve()
+    refuse_measured(folder)
+    lithium = LithiumSet(settings, read_ion_table())
+    truth = []
+    with fresh_folder(folder) as new:
+        (new / "spectra").mkdir()
+        for spot in lithium.spots:
+            spectrum = lithium.simulate(spot)
+            path = new / "spectra" / f"{spot.name}.txt.gz"
+            write_export(path, export_text(spectrum, settings.instrument, settings.seed))
+            truth.append(spectrum.truth())
+            if advance:
+                advance()
+        lithium.sheet().to_csv(new / "samples.csv", index=False, lineterminator="\n")
+        table = truth_table(truth, lithium.isotopologues.label, lithium.compounds)
+        table.to_csv(new / TRUTH, index=False, lineterminator="\n")
+        write_yaml(settings.to_mapping(), new / SETTINGS)
+        refuse_measured(folder)  # again: it may have been filled meanwhile
+    return lithium
 
 
 def read_ion_table() -> pd.DataFrame:
-    """Read lithium_ions.csv, checked.
+    """Return the ion table that lithium_families.yaml gives, checked.
 
     Returns
     -------
     pandas.DataFrame
         Columns family, ion, one a compound, background, hydrocarbon; counts per spot.
     """
-    with resources.files("ionprint.simulation").joinpath("lithium_ions.csv").open() as file:
-        return check_ion_table(pd.read_csv(file, comment="#", keep_default_na=False))
+    import yaml
+
+    text = resources.files("ionprint.simulation").joinpath("lithium_families.yaml").read_text()
+    return check_ion_table(expand_families(yaml.safe_load(text)))
 
 
 def export_text(spectrum: SimulatedSpectrum, instrument: Instrument, seed: int) -> str:
@@ -55,12 +102,16 @@ def export_text(spectrum: SimulatedSpectrum, instrument: Instrument, seed: int) 
     columns = (spectrum.channel[keep], spectrum.mz[keep], spectrum.counts[keep])
     lines = [
         f"# Binning: {instrument.binning} channels",
-        "# Deadtime Correction: on",
+        f"# Deadtime Correction: {'on' if instrument.dead_time_correction else 'off'}",
         f"# Source: {SIMULATED}, seed {seed}",
         "Channel\tm/z\tIntensity",
     ]
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    lines += [f"{channel}\t{mz:.6f}\t{counts}" for channel, mz, counts in rows]
+    # corrected counts have three decimals, where they need them
+    lines += [
+        f"{channel}\t{mz:.6f}\t{int(counts) if counts == int(counts) else round(counts, 3)}"
+        for channel, mz, counts in rows
+    ]
     return "\r\n".join(lines) + "\r\n"
 
 

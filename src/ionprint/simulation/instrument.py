@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ionprint.errors import ConfigError
+from ionprint.spectra.dead_time import correct_dead_time
 
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
+CYCLE = 2.0**22
+"""Channels from pulse to pulse, longer than any flight; short enough that a million pulses laid end
+to end leave a thousandth of a channel in double precision."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,10 @@ class Instrument:
     background: float
     mz_start: float
     mz_limit: float
+    pulses: int
+    dead_time_ns: float
+    dead_time_correction: bool = True
+    nonlinearity_ns: float = 0.0
     full_rows: bool = False
 
     def __post_init__(self) -> None:
@@ -35,13 +43,23 @@ class Instrument:
         for name in ("channel_ns", "binning", "k", "pulse_fwhm_ns", "mz_start"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"simulation.instrument.{name} must be above zero")
-        for name in ("t0", "k_drift_ppm", "t0_drift", "energy_width", "tail_ns", "background"):
+        if type(self.pulses) is not int or self.pulses < 1:
+            raise ConfigError("simulation.instrument.pulses must be a whole number above zero")
+        for name in (
+            *("t0", "k_drift_ppm", "t0_drift", "energy_width", "tail_ns", "background"),
+            *("dead_time_ns", "nonlinearity_ns"),
+        ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"simulation.instrument.{name} must not be below zero")
         if not 0 <= self.tail_fraction <= 1:
             raise ConfigError("simulation.instrument.tail_fraction must lie between 0 and 1")
         if not self.mz_limit > self.mz_start:
             raise ConfigError("simulation.instrument.mz_limit must lie above mz_start")
+        if not self.k * np.sqrt(self.mz_limit) + self.t0 < CYCLE / 2:
+            raise ConfigError(f"simulation.instrument: flights to mz_limit take {CYCLE / 2:.0f} "
+                              "channels or more")  # fmt: skip
+        if not isinstance(self.dead_time_correction, bool):
+            raise ConfigError("simulation.instrument.dead_time_correction must be true or false")
 
 
 @dataclass(frozen=True)
@@ -147,6 +165,69 @@ def peak_fwhm(instrument: Instrument, time: np.ndarray) -> np.ndarray:
     )
 
 
+def arrival_time(instrument: Instrument, flight: FlightTime, mz: np.ndarray) -> np.ndarray:
+    """Return the mean arrival time of ions.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Gives the deviation from the law of flight, a property of its own.
+    flight : FlightTime
+        The spot's true constants.
+    mz : numpy.ndarray
+        m/z, u.
+
+    Returns
+    -------
+    numpy.ndarray
+        k sqrt(m/z) + t0 + 4 n u (1 - u), channels; n is the largest deviation and u the time as
+        a share of the time of the instrument's m/z limit.
+    """
+    time = flight.k * np.sqrt(mz) + flight.t0
+    share = time / (instrument.k * np.sqrt(instrument.mz_limit) + instrument.t0)
+    return time + 4 * instrument.nonlinearity_ns / instrument.channel_ns * share * (1 - share)
+
+
+def registered(
+    arrivals: np.ndarray, pulses: int, dead: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the arrival times of those ions that the detector registers.
+
+    Parameters
+    ----------
+    arrivals : numpy.ndarray
+        Time of each ion after its pulse, channels, less than CYCLE.
+    pulses : int
+        Pulses the ions come from, each from any of them.
+    dead : float
+        Dead time after a registered ion, channels; lost ions do not prolong it.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    numpy.ndarray
+        Times in channels, by pulse.
+    """
+    # pulses laid end to end, further apart than the dead time: one sort does for all
+    time = np.sort(rng.integers(pulses, size=len(arrivals)) * CYCLE + arrivals)
+    follows = np.diff(time, prepend=-np.inf) < dead
+    keep = ~follows
+    # clusters of ions, each nearer than the dead time to the one before: their second ions are
+    # lost, their third ones may come late enough after the first, and so on
+    first = np.flatnonzero(keep[:-1] & follows[1:])
+    last, here = time[first], first + 1
+    while len(here):
+        new = time[here] - last >= dead
+        keep[here[new]] = True
+        last = np.where(new, time[here], last)
+        here = here + 1
+        goes_on = here < len(time)
+        goes_on[goes_on] = follows[here[goes_on]]
+        here, last = here[goes_on], last[goes_on]
+    return time[keep] % CYCLE
+
+
 def detect(
     instrument: Instrument,
     flight: FlightTime,
@@ -159,31 +240,37 @@ def detect(
     Parameters
     ----------
     instrument : Instrument
-        Peak shape, background, range.
+        Peak shape, background, dead time, range.
     flight : FlightTime
         The spot's true constants.
     mz : numpy.ndarray
         m/z of each ion, u.
     expected : numpy.ndarray
-        Expected counts of each ion.
+        Expected counts of each ion before losses in the dead time.
     rng : numpy.random.Generator
         Source of chance.
 
     Returns
     -------
     numpy.ndarray
-        Counts per bin of `bin_centres`. Ions are Poisson; an ion arrives at
-        k sqrt(m/z) + t0 + a normal deviate, some of them with an exponential delay on top.
+        Counts per bin of `bin_centres`: whole numbers, or to 0.001 with dead-time correction.
+        Ions are Poisson; an ion arrives at `arrival_time` + a normal deviate, some of them with
+        an exponential delay on top.
     """
     first, end = bin_range(instrument)
     numbers = rng.poisson(expected)
-    times = flight.k * np.sqrt(mz) + flight.t0
+    times = arrival_time(instrument, flight, mz)
     sigmas = peak_fwhm(instrument, times) / FWHM_PER_SIGMA
     arrivals = np.repeat(times, numbers)
     arrivals += np.repeat(sigmas, numbers) * rng.standard_normal(len(arrivals))
     late = rng.random(len(arrivals)) < instrument.tail_fraction
     arrivals[late] += rng.exponential(instrument.tail_ns / instrument.channel_ns, late.sum())
+    dead = instrument.dead_time_ns / instrument.channel_ns
+    arrivals = registered(arrivals, instrument.pulses, dead, rng)
     bins = np.floor(arrivals / instrument.binning).astype(np.int64) - first
     inside = (bins >= 0) & (bins < end - first)
     counts = np.bincount(bins[inside], minlength=end - first)
-    return counts + rng.poisson(instrument.background, end - first)
+    counts += rng.poisson(instrument.background, end - first)
+    if not instrument.dead_time_correction:
+        return counts
+    return correct_dead_time(counts, instrument.pulses, dead / instrument.binning).round(3)

@@ -1,11 +1,13 @@
-"""Mass calibration: t = k sqrt(m) + t0, fitted on the calibrant ions of each spectrum.
+"""Mass calibration: t = k sqrt(m) + t0, fitted on known ions of each spectrum.
 
 On the axis x = sqrt(m/z) of an export, made with the instrument's own k and t0, the true masses
-obey sqrt(m) = offset + slope * x. Both are fitted by least squares on the centroids of the
-calibrant peaks (paper, section 2.3; time-of-flight relation: Vickerman and Briggs, ToF-SIMS, 2013).
+obey sqrt(m) = offset + slope * x (time-of-flight relation: Vickerman and Briggs, ToF-SIMS, 2013).
+`calibrate` fits both by least squares on the centroids of the calibrant peaks (paper, section 2.3);
+`refine` fits them again with all ions that are known without doubt, up to the end of the scale.
 """
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +20,13 @@ CANDIDATES = 4
 """Peaks near a calibrant's place that are weighed against each other."""
 RELATIVE = 0.1
 """A candidate must have this share of the counts of the strongest one beside it."""
-CENTRING = 20
+CENTRING = 10
 """Steps to centre the window of a centroid at most; five are usual."""
+CENTROID = 0.02
+"""Part of a peak's width by which its centroid may be off however many counts it has: neighbours,
+dead time, and the scale's own small bends."""
+OUTLIER = 4.0
+"""Standard errors beyond which an ion is left out of a refined fit."""
 
 
 @dataclass(frozen=True)
@@ -31,48 +38,83 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """sqrt(m) = offset + slope * x, x on the export's scale.
+
+    Attributes
+    ----------
+    offset, slope : float
+        sqrt(u); no unit.
+    offset_error, slope_error : float
+        Their standard errors, from the residuals.
+    ions : int
+        Ions in the fit.
+    """
+
+    offset: float = 0.0
+    slope: float = 1.0
+    offset_error: float = float("nan")
+    slope_error: float = float("nan")
+    ions: int = 0
+
+
+@dataclass(frozen=True)
 class Calibrated:
     """A spectrum on its new scale, and how well it fits.
 
     Attributes
     ----------
     spectrum : Spectrum
+    scale : Scale
     result : str
         `calibrated`, or `kept` where the bins are too wide to improve on the export's scale.
     rows : list of dict
-        Per calibrant: ion, mz, mz_found (on the export's scale), counts, error_before_ppm,
-        error_after_ppm, used, result. Values are NaN for a calibrant that was not found.
+        Per ion: ion, mz, mz_found (on the export's scale), counts, error_before_ppm,
+        error_after_ppm, used, kind (calibrant, or added by `refine`), result. Values are NaN for
+        an ion that was not found.
     """
 
     spectrum: Spectrum
+    scale: Scale
     result: str
     rows: list[dict]
 
 
-def peak_centroid(spectrum: Spectrum, bin_: int, halfwidth: float) -> Candidate:
-    """Return centroid and counts of a peak, in a window that is moved until it is centred on it.
+def centroids(
+    spectrum: Spectrum, x: np.ndarray, halfwidth: np.ndarray | float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return centroids and counts of peaks, each in a window moved until it is centred on it.
 
     A window left on the apex would pull the centroid to the middle of the apex's bin.
 
     Parameters
     ----------
-    bin_ : int
-        The bin of the apex.
-    halfwidth : float
-        Bins to each side; a bin that the window cuts counts in proportion.
+    x : ndarray, shape (n,)
+        Where to start (sqrt(u)).
+    halfwidth : ndarray or float
+        Of the windows (sqrt(u)), of which each reaches half a bin further; a bin that a window
+        cuts counts in proportion.
+
+    Returns
+    -------
+    centroids, counts : ndarray, shape (n,)
+        sqrt(u); NaN where there is no count.
     """
-    reach = int(2 * halfwidth) + 1
-    first, last = max(bin_ - reach, 0), min(bin_ + reach + 1, spectrum.counts.size)
-    middles = np.arange(first, last) + 0.5
-    centre = bin_ + 0.5
+    half = np.broadcast_to(halfwidth, np.shape(x)) / spectrum.step
+    centre, counts = spectrum.bin_at(x), np.zeros(np.shape(x))
+    # only the bins that the windows can reach: a spectrum has a hundred thousand
+    reach = int(2 * half.max(initial=0.0)) + 2
+    bins = np.floor(centre).astype(int)[:, None] + np.arange(-reach, reach + 1)
+    inside = (bins >= 0) & (bins < spectrum.counts.size)
+    near = np.where(inside, spectrum.counts[np.where(inside, bins, 0)], 0.0)
     for _ in range(CENTRING):
-        inside = np.clip(halfwidth + 0.5 - np.abs(middles - centre), 0, 1)
-        counts = inside * spectrum.counts[first:last]
-        total = float(counts.sum())
-        before, centre = centre, float((counts * middles).sum() / total)
-        if abs(centre - before) < 1e-3:
+        cut = np.clip(half[:, None] + 0.5 - np.abs(bins + 0.5 - centre[:, None]), 0, 1) * near
+        counts, before = cut.sum(axis=1), centre
+        moment = (cut * (bins + 0.5)).sum(axis=1)
+        centre = np.divide(moment, counts, out=np.full(half.shape, np.nan), where=counts > 0)
+        if not (np.abs(centre - before) > 1e-3).any():
             break
-    return Candidate(spectrum.start + spectrum.step * centre, total)
+    return spectrum.start + spectrum.step * centre, counts
 
 
 def _halfwidth(near: np.ndarray, apex: int) -> float:
@@ -112,8 +154,13 @@ def candidates(
     # a maximum on the rim of the window is the flank of a peak outside it
     apexes = apexes[(apexes > 0) & (apexes < near.size - 1)] if near.size > 4 else apexes
     apexes = apexes[np.argsort(-near[apexes], kind="stable")][:CANDIDATES]
-    found = [peak_centroid(spectrum, first + int(a), _halfwidth(near, int(a))) for a in apexes]
-    found = [c for c in found if c.counts >= min_counts]
+    middles = spectrum.start + spectrum.step * (first + apexes + 0.5)
+    half = spectrum.step * np.array([_halfwidth(near, int(a)) for a in apexes])
+    found = [
+        Candidate(float(c), float(n))
+        for c, n in zip(*centroids(spectrum, middles, half), strict=True)
+        if n >= min_counts
+    ]
     return [c for c in found if c.counts >= RELATIVE * found[0].counts]
 
 
@@ -186,9 +233,10 @@ def calibrate(
     bin_ppm = 2e6 * spectrum.step / np.sqrt(np.median(mz[present]))
     if bin_ppm > max_bin_ppm:
         rows = _rows(calibrants, mz, {i: found[i][0] for i in present}, None, "kept")
-        return Calibrated(spectrum, "kept", rows)
+        return Calibrated(spectrum, Scale(), "kept", rows)
     chosen, used = _choose(found, mz, present, min_ions, max_error_ppm)
-    offset, slope, errors = fit(np.array([chosen[i].x for i in used]), mz[used])
+    x = np.array([chosen[i].x for i in used])
+    offset, slope, errors = fit(x, mz[used])
     if np.abs(errors).max() > max_error_ppm:
         worst = int(np.abs(errors).argmax())
         raise CalibrationError(
@@ -198,7 +246,101 @@ def calibrate(
             f"of the sheet."
         )
     rows = _rows(calibrants, mz, chosen, (offset, slope, used), "calibrated")
-    return Calibrated(spectrum.calibrated(float(offset), float(slope)), "calibrated", rows)
+    scale = _scale(x, mz[used], np.ones(len(used)))
+    return Calibrated(spectrum.calibrated(scale.offset, scale.slope), scale, "calibrated", rows)
+
+
+def refine(
+    spectrum: Spectrum,
+    first: Calibrated,
+    ions: Mapping[str, float],
+    width: float,
+    *,
+    min_counts: float,
+    min_ions: int,
+    max_error_ppm: float,
+) -> Calibrated:
+    """Fit the scale again, on the calibrants and on ions known without doubt.
+
+    Calibrants are light, and a scale extrapolated from m/z 32 to 120 multiplies their errors. An
+    ion weighs by the precision of its centroid, and is left out where it misses its mass by more
+    than `OUTLIER` of its standard errors: there it is another ion, or has a neighbour.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        On the export's scale.
+    first : Calibrated
+        What `calibrate` made of it; `kept` is returned as it is.
+    ions : mapping of str to float
+        Formulas and exact m/z (u) of the ions to add.
+    width : float
+        Full width at half maximum of a peak (sqrt(u)).
+    min_counts, min_ions, max_error_ppm
+        As for `calibrate`.
+
+    Raises
+    ------
+    CalibrationError
+        A calibrant that was fitted before now misses its mass by too much.
+    """
+    if first.result == "kept":
+        return first
+    calibrants = {row["ion"]: row["mz"] for row in first.rows if row["used"]}
+    names = [*calibrants, *(name for name in ions if name not in calibrants)]
+    mz = np.array([calibrants.get(name) or ions[name] for name in names])
+    expected = (np.sqrt(mz) - first.scale.offset) / first.scale.slope
+    with np.errstate(invalid="ignore"):
+        x, counts = centroids(spectrum, expected, 0.6 * width)
+        # a window may walk off to a stronger neighbour
+        there = (counts >= min_counts) & (np.abs(x - expected) <= 0.5 * width)
+    error = np.hypot(width / 2.355 / np.sqrt(np.maximum(counts, 1)), CENTROID * width)
+    used = there.copy()
+    while used.sum() >= min_ions:
+        scale = _scale(x[used], mz[used], 1 / error[used] ** 2)
+        miss = np.abs(scale.offset + scale.slope * x - np.sqrt(mz)) / error
+        beyond = used & (miss > OUTLIER)
+        if not beyond.any():
+            break
+        used &= ~(beyond & (miss >= miss[beyond].max()))
+    else:
+        return first
+    rows = _rows(
+        names,
+        mz,
+        {i: Candidate(x[i], counts[i]) for i in np.flatnonzero(there)},
+        (scale.offset, scale.slope, list(np.flatnonzero(used))),
+        "calibrated",
+    )
+    for row in rows[len(calibrants) :]:
+        row["kind"] = "added"
+    for row in rows[: len(calibrants)]:
+        if abs(row["error_after_ppm"]) > max_error_ppm:
+            raise CalibrationError(
+                f"{spectrum.file}: calibrant {row['ion']} misses its mass by "
+                f"{row['error_after_ppm']:.0f} ppm after the fit on {scale.ions} ions; expected "
+                f"{max_error_ppm:g} ppm or less. Check dataset.calibrants, or leave this spectrum "
+                f"out of the sheet."
+            )
+    rows += [row for row in first.rows if row["ion"] not in names]
+    return Calibrated(spectrum.calibrated(scale.offset, scale.slope), scale, "calibrated", rows)
+
+
+def _scale(x: np.ndarray, mz: np.ndarray, weight: np.ndarray) -> Scale:
+    """Fit sqrt(mz) = offset + slope * x by weighted least squares, with standard errors."""
+    y, total = np.sqrt(mz), weight.sum()
+    mean, middle = (weight * x).sum() / total, (weight * y).sum() / total
+    spread = (weight * (x - mean) ** 2).sum()
+    slope = (weight * (x - mean) * (y - middle)).sum() / spread
+    offset = middle - slope * mean
+    left = (weight * (y - offset - slope * x) ** 2).sum() / max(x.size - 2, 1)
+    return Scale(
+        float(offset),
+        float(slope),
+        float(np.sqrt(left * (1 / total + mean**2 / spread))),
+        float(np.sqrt(left / spread)),
+        x.size,
+    )
 
 
 def _choose(
@@ -256,6 +398,7 @@ def _rows(
                 "error_before_ppm": before,
                 "error_after_ppm": after,
                 "used": bool(scale and i in scale[2]),
+                "kind": "calibrant",
                 "result": result,
             }
         )

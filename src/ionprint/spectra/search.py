@@ -1,20 +1,42 @@
 """Peak search on all spectra together, and the same borders for every spectrum."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy import signal
 from scipy.ndimage import gaussian_filter1d, minimum_filter1d, uniform_filter1d
 
-from ionprint.errors import DataError
+from ionprint.errors import DataError, MissingInputError
 from ionprint.ions.formula import ELECTRON
+from ionprint.spectra.overlap import Cluster, clusters, resolve
+from ionprint.spectra.shape import (
+    STRONGEST,
+    PeakShape,
+    cleaned_windows,
+    fit_shape,
+    lonely_windows,
+)
 from ionprint.spectra.spectrum import LIGHTEST, Spectrum
 
 REACH = 6.0
 """Borders stand at most this many peak widths (FWHM) from the apex."""
 FOOT = 0.005
-"""A peak ends where it has fallen to this share of its apex, unless a valley comes first."""
+"""A peak ends where it has fallen to this share of its apex, unless its neighbour comes first."""
+RESOLVED = 2.5
+"""Bins a peak's width must have for its shape to be measured."""
+WINDOW = 0.6
+"""A peak's m/z is its centroid within this many widths to each side, as a calibrant's."""
+MAXIMUM_SNR = 5.0
+"""Standard errors by which a maximum must stand above what is beside it."""
+FIRST_SNR = 10.0
+"""Standard errors of the peaks that are taken off before the shape is measured again."""
+OVERLAP = 0.03
+"""Part of its width by which ions that cannot be told apart may move a peak."""
+FWHM = 2 * np.sqrt(2 * np.log(2))
+"""Full width at half maximum of a Gaussian in standard deviations."""
 LIGHTEST_PER_NUCLEON = 1 - 0.001165
 HEAVIEST_PER_NUCLEON = 1 + 0.0078251
 """Mass per nucleon (u) of the tightest bound nuclides (56Fe: 55.93494/56) and of 1H (1.007825),
@@ -30,30 +52,49 @@ class Peaks:
     ----------
     mz, lower, upper : ndarray, shape (n_peaks,)
         Centroid and borders (u), rising and not overlapping.
-    counts : ndarray, shape (n_peaks,)
-        Counts between the borders over all spectra together.
+    counts, errors : ndarray, shape (n_peaks,)
+        Counts over all spectra together, and their standard error.
+    width : float
+        Full width at half maximum (sqrt(u)).
+    shape : PeakShape or None
+        What overlapping peaks were told apart by; None where bins are too wide to measure it.
     """
 
     mz: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
     counts: np.ndarray
+    errors: np.ndarray
+    width: float
+    shape: PeakShape | None = None
 
+    def take(self, keep: np.ndarray) -> "Peaks":
+        """Return some of the peaks."""
+        parts = ("mz", "lower", "upper", "counts", "errors")
+        return replace(self, **{name: getattr(self, name)[keep] for name in parts})
 
-def counts_between(spectrum: Spectrum, x: np.ndarray) -> np.ndarray:
-    """Return the counts below each x, a bin's counts spread evenly over the bin.
+    @property
+    def widths(self) -> np.ndarray:
+        """Full widths at half maximum (u): dm = 2 sqrt(m) dx."""
+        return 2 * np.sqrt(self.mz) * self.width
 
-    Parameters
-    ----------
-    x : ndarray
-        Borders (sqrt(u)).
+    def mz_errors(self, scale_ppm: float) -> np.ndarray:
+        """Return standard errors of `mz` (u): of the scale, of counting, and of overlap.
 
-    Returns
-    -------
-    ndarray
-        Same shape; differences are the counts between borders.
-    """
-    return np.interp(spectrum.bin_at(x), np.arange(spectrum.counts.size + 1), spectrum.cumulative())
+        Parameters
+        ----------
+        scale_ppm : float
+            Standard error of the mass scale.
+        """
+        counting = self.widths / FWHM * self.errors / np.maximum(self.counts, 1)
+        scale = 1e-6 * scale_ppm * self.mz
+        return np.sqrt(counting**2 + scale**2 + (OVERLAP * self.widths) ** 2)
+
+    @property
+    def centres(self) -> np.ndarray:
+        """Centres of the fitted Gaussians (sqrt(u)), from the centroids."""
+        x = np.sqrt(self.mz)
+        return x - self.shape.centroid(x, WINDOW * self.width)
 
 
 def summed(spectra: list[Spectrum], mz_max: float, advance: object = None) -> Spectrum:
@@ -73,8 +114,9 @@ def summed(spectra: list[Spectrum], mz_max: float, advance: object = None) -> Sp
     bins = int((np.sqrt(mz_max) - start) / step) + 1
     edges = start + step * np.arange(bins + 1)
     total = np.zeros(bins)
-    for spectrum in spectra:
-        total += np.diff(counts_between(spectrum, edges))
+    # rounding depends on the order of a sum: the order of the sheet must not matter
+    for spectrum in sorted(spectra, key=lambda s: s.file):
+        total += np.diff(spectrum.counts_below(edges))
         if advance:
             advance()
     return Spectrum("all spectra", np.maximum(total, 0), start, step)
@@ -87,20 +129,25 @@ def peak_width(total: Spectrum) -> float:
     median is returned; in flight time, hence in sqrt(m/z), the width hardly changes with mass.
     """
     apexes, found = signal.find_peaks(total.counts, height=1, prominence=1)
-    strong = apexes[np.argsort(-found["prominences"], kind="stable")[:50]]
+    # stray counts are maxima too, and would be the width where fewer than fifty peaks are
+    sure = found["prominences"] >= MAXIMUM_SNR * np.sqrt(found["peak_heights"])
+    order = np.argsort(-found["prominences"], kind="stable")[:50]
+    strong = apexes[order[sure[order]] if sure.any() else order]
     if not strong.size:
         raise DataError("no peak stands out of the spectra; are these counts of a mass spectrum?")
     return float(max(np.median(signal.peak_widths(total.counts, strong, rel_height=0.5)[0]), 1.0))
 
 
-def find_peaks(total: Spectrum, min_counts: float, min_snr: float) -> Peaks:
+def find_peaks(
+    total: Spectrum, min_counts: float, min_snr: float, overlapping: bool = True
+) -> Peaks:
     """Find peaks and their borders in the summed spectrum.
 
-    The spectrum is smoothed by a Gaussian a third of a peak wide. A maximum is a peak when it
-    stands above the higher of the valleys beside it, and above the local background, by `min_snr`
-    standard errors of counting, when at least `min_counts` counts lie between its borders, and when
-    some number of nucleons can have its mass: between unit masses of light ions there are only
-    tails and stray counts.
+    Maxima come first. Where bins are narrow enough, the shape of a peak is measured and the peaks
+    of each cluster are fitted together, looking for what they leave over, so that shoulders and
+    satellites beside strong peaks are found. A peak needs `min_counts` counts, `min_snr` times its
+    standard error, and a mass that some number of nucleons can have: between unit masses of light
+    ions there are only tails and stray counts.
 
     Parameters
     ----------
@@ -109,7 +156,9 @@ def find_peaks(total: Spectrum, min_counts: float, min_snr: float) -> Peaks:
     min_counts : float
         Over all spectra together.
     min_snr : float
-        Height in standard errors.
+        Counts of a fitted peak in their standard errors; maxima need `MAXIMUM_SNR` at least.
+    overlapping : bool
+        Whether to fit; else maxima are peaks, which is quick and good enough to know strong ones.
 
     Returns
     -------
@@ -121,27 +170,138 @@ def find_peaks(total: Spectrum, min_counts: float, min_snr: float) -> Peaks:
         Nothing is found.
     """
     width = peak_width(total)
-    sigma = max(width / 3, 0.5)
-    smooth = gaussian_filter1d(total.counts, sigma)
+    smooth = gaussian_filter1d(total.counts, max(width / 3, 0.5))
     background = _background(total.counts, width)
+    apexes = _maxima(smooth, background, width, max(min_snr, MAXIMUM_SNR))
+    found = resolved(total, apexes, width, min_counts, min_snr) if overlapping else []
+    if found:
+        peaks = _fitted(found)
+    else:
+        peaks = _bordered(total, smooth, background, apexes, width, min_counts)
+    peaks = peaks.take(possible_mass(peaks.mz, peaks.widths / 2))
+    if not peaks.mz.size:
+        raise DataError(
+            f"no peak with {min_counts:g} counts or more in all spectra together; "
+            f"lower spectra.search.min_counts or check the spectra"
+        )
+    return _distinct(peaks)
+
+
+def _maxima(smooth: np.ndarray, background: np.ndarray, width: float, min_snr: float) -> np.ndarray:
+    """Return the bins of maxima that stand above the valleys beside them and the background.
+
+    The spectrum is smoothed by a Gaussian a third of a peak wide.
+    """
+    sigma = max(width / 3, 0.5)
     # the variance of a Poisson sum under a Gaussian kernel g is counts * sum(g^2)
     gain = 1 / (2 * np.sqrt(np.pi) * sigma)
     apexes, found = signal.find_peaks(smooth, prominence=0)
     noise = np.sqrt(np.maximum(smooth[apexes], background[apexes]) * gain + gain**2)
     above = np.minimum(found["prominences"], smooth[apexes] - background[apexes])
-    apexes = apexes[above >= min_snr * noise]
-    while apexes.size:
-        lower, upper = _borders(smooth, background, apexes, width)
-        cumulative = total.cumulative()
-        counts = cumulative[upper] - cumulative[lower]
-        enough = counts >= min_counts
-        if enough.all():
-            return _peaks(total, apexes, lower, upper, counts, width)
-        apexes = apexes[enough]
-    raise DataError(
-        f"no peak with {min_counts:g} counts or more in all spectra together; "
-        f"lower spectra.search.min_counts or check the spectra"
+    return apexes[above >= min_snr * noise]
+
+
+def resolved(
+    total: Spectrum, apexes: np.ndarray, width: float, min_counts: float, min_snr: float
+) -> list[Cluster]:
+    """Find the peaks of all clusters by the shape of a peak.
+
+    The shape is measured on peaks that seem to stand alone, then again on all strong ones with the
+    neighbours found by then taken off: in spectra full of satellites hardly a peak stands alone.
+
+    Returns
+    -------
+    list of Cluster
+        Empty where bins are too wide, or too few peaks strong enough, to measure a shape.
+    """
+    if width < RESOLVED:
+        return []
+    shape = fit_shape(lonely_windows(total, apexes, width), width * total.step)
+    if shape is None:
+        return []
+    maxima = total.start + total.step * (apexes + 0.5)
+    strong = np.sort(total.counts[apexes])[-STRONGEST:].min()
+    first, rest = split_clusters(total, shape, width, maxima, strong)
+    for cluster in first:
+        resolve(cluster, min_counts, max(FIRST_SNR, min_snr))
+    first = [c for c in first if c.centres.size]
+    if first:
+        shape = remeasured(total, first) or shape
+    centres = np.concatenate([rest, *(c.centres for c in first)])
+    # maxima that were too weak for now are asked again
+    near = np.abs(maxima[:, None] - centres).min(axis=1, initial=np.inf)
+    centres = np.sort(np.concatenate([centres, maxima[near > width * total.step]]))
+    found = clusters(total, shape, width, centres)
+    for cluster in found:
+        resolve(cluster, min_counts, min_snr)
+    return [c for c in found if c.centres.size]
+
+
+def split_clusters(
+    total: Spectrum, shape: PeakShape, width: float, centres: np.ndarray, strong: float
+) -> tuple[list[Cluster], np.ndarray]:
+    """Return the clusters that reach some height (counts a bin), and the centres of the others."""
+    every = clusters(total, shape, width, centres)
+    first = [c for c in every if c.counts.max() >= strong]
+    rest = [c.centres for c in every if c.counts.max() < strong]
+    return first, np.concatenate([np.empty(0), *rest])
+
+
+def remeasured(total: Spectrum, found: list[Cluster]) -> PeakShape | None:
+    """Return the shape of the strongest peaks, their fitted neighbours taken off."""
+    centres, areas = (np.concatenate([getattr(c, n) for c in found]) for n in ("centres", "areas"))
+    first, shape = found[0], found[0].shape
+
+    def others(peak: int, bins: np.ndarray) -> np.ndarray:
+        edges = total.start + total.step * np.append(bins, bins[-1] + 1)
+        reach = edges[-1] - edges[0]
+        near = np.abs(centres - centres[peak]) < 2 * reach
+        near[peak] = False
+        return shape.profiles(edges[:, None], centres[near], centres[peak])[0] @ areas[near]
+
+    windows = cleaned_windows(total, centres, areas, others, first.width)
+    return fit_shape(windows, first.width * first.step, shape)
+
+
+def _fitted(found: list[Cluster]) -> Peaks:
+    """Return the peaks of fitted clusters."""
+    unit, shape = found[0].width * found[0].step, found[0].shape
+    centres, areas, errors = (
+        np.concatenate([getattr(c, name) for c in found]) for name in ("centres", "areas", "errors")
     )
+    x = centres + shape.centroid(centres, WINDOW * unit)
+    lower, upper = (np.concatenate(b) for b in zip(*map(fitted_borders, found), strict=True))
+    return Peaks(x**2, lower**2, upper**2, areas, errors, unit, shape)
+
+
+def fitted_borders(cluster: Cluster) -> tuple[np.ndarray, np.ndarray]:
+    """Return the borders of a cluster's peaks (sqrt(u)).
+
+    Between neighbours it is where their fitted shapes cross, a quarter of a width from either
+    centre at least. A peak that is buried under its
+    neighbour, weaker than it even at its own centre, begins half a width before its centre, or
+    half-way. Else a border is the foot.
+    """
+    unit = cluster.width * cluster.step
+    d = np.linspace(-REACH, REACH, 1201) * unit
+    _, outline = cluster.outline(d)
+    above = np.flatnonzero(outline >= FOOT * outline.max())
+    lower, upper = cluster.centres + d[above[0]], cluster.centres + d[above[-1]]
+    for i, (left, right) in enumerate(itertools.pairwise(cluster.centres)):
+        x = np.linspace(left, right, 101)
+        first, second = (
+            area * cluster.outline(x - centre)[1]
+            for area, centre in zip(cluster.areas[i : i + 2], (left, right), strict=True)
+        )
+        if first[-1] >= second[-1]:
+            border = max((left + right) / 2, right - unit / 2)
+        elif second[0] >= first[0]:
+            border = min((left + right) / 2, left + unit / 2)
+        else:
+            border = x[int((second > first).argmax())]
+        border = float(np.clip(border, left + unit / 4, max(right - unit / 4, left + unit / 4)))
+        upper[i], lower[i + 1] = min(upper[i], border), max(lower[i + 1], border)
+    return lower, upper
 
 
 def _background(counts: np.ndarray, width: float) -> np.ndarray:
@@ -175,15 +335,23 @@ def _borders(
     return lower, upper
 
 
-def _peaks(
+def _bordered(
     total: Spectrum,
+    smooth: np.ndarray,
+    background: np.ndarray,
     apexes: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    counts: np.ndarray,
     width: float,
+    min_counts: float,
 ) -> Peaks:
-    """Return peaks with centroids around the apex, within the borders, in u."""
+    """Return the maxima as peaks, with valleys as borders."""
+    cumulative = total.cumulative()
+    while True:
+        lower, upper = _borders(smooth, background, apexes, width)
+        counts = cumulative[upper] - cumulative[lower]
+        enough = counts >= min_counts
+        if enough.all():
+            break
+        apexes = apexes[enough]
     half = max(round(width), 1)
     mz = np.empty(apexes.size)
     for i, apex in enumerate(apexes):
@@ -191,9 +359,7 @@ def _peaks(
         inside = total.counts[first:last]
         mz[i] = ((inside * total.centres(first, last)).sum() / inside.sum()) ** 2
     lower_mz, upper_mz = ((total.start + total.step * b) ** 2 for b in (lower, upper))
-    tolerance = width * total.step * np.sqrt(mz)  # half a peak width, dm = 2 sqrt(m) dx
-    keep = possible_mass(mz, tolerance)
-    return _distinct(Peaks(mz[keep], lower_mz[keep], upper_mz[keep], counts[keep]))
+    return Peaks(mz, lower_mz, upper_mz, counts, np.sqrt(counts), width * total.step)
 
 
 def possible_mass(mz: np.ndarray, tolerance: np.ndarray | float) -> np.ndarray:
@@ -220,23 +386,74 @@ def possible_mass(mz: np.ndarray, tolerance: np.ndarray | float) -> np.ndarray:
 
 def _distinct(peaks: Peaks) -> Peaks:
     """Leave out the weaker of two peaks that four decimals cannot tell apart."""
-    names = np.round(peaks.mz, 4)
+    peaks = replace(peaks, mz=np.round(peaks.mz, 4))
     order = np.argsort(-peaks.counts, kind="stable")
-    _, first = np.unique(names[order], return_index=True)
-    keep = np.sort(order[first])
-    return Peaks(names[keep], peaks.lower[keep], peaks.upper[keep], peaks.counts[keep])
+    _, first = np.unique(peaks.mz[order], return_index=True)
+    return peaks.take(np.sort(order[first]))
 
 
-def integrate(spectrum: Spectrum, peaks: Peaks) -> np.ndarray:
-    """Return the counts of a spectrum between the borders of each peak.
+def read_borders(path: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read the m/z and borders of a peak list (u).
 
-    A bin that a border cuts gives its counts in proportion, so neighbouring peaks share no count
-    and the areas of a partition add up to all counts.
+    Parameters
+    ----------
+    path : str or Path
+        CSV with columns mz, lower and upper (u), as `peaks.csv` of an earlier set.
 
-    Returns
-    -------
-    ndarray, shape (n_peaks,)
+    Raises
+    ------
+    DataError
+        The file is no such list, or its peaks overlap or do not rise.
+    MissingInputError
+        It is not there.
     """
-    borders = np.sqrt(np.stack([peaks.lower, peaks.upper]))
-    below = counts_between(spectrum, borders)
-    return np.maximum(below[1] - below[0], 0.0)
+    path = Path(path)
+    if not path.is_file():
+        raise MissingInputError(f"spectra.peak_list={path}: the file is not there")
+    try:
+        frame = pd.read_csv(path)
+        mz, lower, upper = (frame[c].to_numpy(dtype=float) for c in ("mz", "lower", "upper"))
+    except (KeyError, ValueError) as exc:
+        raise DataError(
+            f"{path}: expected a CSV with the columns mz, lower and upper (u), as peaks.csv: {exc}"
+        ) from exc
+    mz = np.round(mz, 4)
+    good = (lower < mz) & (mz < upper) & (np.diff(mz, prepend=0.0) > 0)
+    # borders have four decimals; an empty one is told with its own line
+    good &= np.append(~(upper[:-1] > lower[1:] + 1e-4), True)
+    if not (mz.size and good.all()):
+        line = int(np.argmin(good)) + 2 if mz.size else 2
+        raise DataError(
+            f"{path}, line {line}: expected peaks that rise and do not overlap, lower < mz < upper"
+        )
+    return mz, lower, upper
+
+
+def given_peaks(path: str | Path, total: Spectrum) -> Peaks:
+    """Take peaks from a list, to bring new spectra onto the peaks of an earlier set.
+
+    Parameters
+    ----------
+    path : str or Path
+        See `read_borders`.
+    total : Spectrum
+        The sum of the new spectra: its counts, and the shape of its peaks.
+
+    Raises
+    ------
+    DataError
+        The list is not as it must be, or reaches beyond the spectra.
+    """
+    mz, lower, upper = read_borders(path)
+    if mz[0] < LIGHTEST or mz[-1] > total.end**2:  # a border may lie beyond: there are no counts
+        raise DataError(
+            f"{path}: peaks from m/z {mz[0]:g} to {mz[-1]:g}, but the spectra are read from "
+            f"{LIGHTEST:g} to {total.end**2:g}; raise dataset.mz_max or shorten the list"
+        )
+    width = peak_width(total)
+    smooth = gaussian_filter1d(total.counts, max(width / 3, 0.5))
+    apexes = _maxima(smooth, _background(total.counts, width), width, FIRST_SNR)
+    found = resolved(total, apexes, width, 1.0, FIRST_SNR)
+    shape = found[0].shape if found else None
+    counts = np.diff(total.counts_below(np.sqrt(np.stack([lower, upper]))), axis=0)[0]
+    return Peaks(mz, lower, upper, counts, np.sqrt(counts), width * total.step, shape)

@@ -14,7 +14,9 @@ COLUMNS = ("file", "sample", "spot", "role", "compound", "expected")
 SHEET = "samples.csv"
 
 
-def read_sheet(folder: str | Path, polarity: str = "negative") -> pd.DataFrame:
+def read_sheet(
+    folder: str | Path, polarity: str = "negative", spectra: list[str] | None = None
+) -> pd.DataFrame:
     """Read and check `samples.csv` of a folder of spectra.
 
     Parameters
@@ -24,6 +26,8 @@ def read_sheet(folder: str | Path, polarity: str = "negative") -> pd.DataFrame:
     polarity : str
         negative or positive: what the configuration says of the spectra; a `polarity` column of
         the sheet (negative, neg, N, - ...) must agree.
+    spectra : list of str, optional
+        Names that `file` may have, where the spectra are no files but rows of an area table.
 
     Returns
     -------
@@ -39,7 +43,7 @@ def read_sheet(folder: str | Path, polarity: str = "negative") -> pd.DataFrame:
     sheet, lines = _load(path)
     problems = _columns(sheet)
     if not problems:
-        problems = _rows(sheet, lines, Path(folder)) + _classes(sheet, lines)
+        problems = _rows(sheet, lines, Path(folder), spectra) + _classes(sheet, lines)
         problems += _polarity(sheet, lines, polarity)
     if problems:
         raise SheetError(f"{path} needs mending:\n{listed(problems)}")
@@ -101,7 +105,9 @@ def _columns(sheet: pd.DataFrame) -> list[str]:
     return problems
 
 
-def _rows(sheet: pd.DataFrame, lines: list[int], folder: Path) -> list[str]:
+def _rows(
+    sheet: pd.DataFrame, lines: list[int], folder: Path, spectra: list[str] | None
+) -> list[str]:
     problems = []
     first_line: dict[str, int] = {}
     for line, row in zip(lines, sheet.to_dict("records"), strict=True):
@@ -113,8 +119,10 @@ def _rows(sheet: pd.DataFrame, lines: list[int], folder: Path) -> list[str]:
                 f"line {line}: {file} stands on line {first_line[file]} already; "
                 f"name each file once"
             )
-        elif not (folder / file).is_file():
+        elif spectra is None and not (folder / file).is_file():
             problems.append(f"line {line}: {file} is not there in {folder}")
+        elif spectra is not None and file not in spectra:
+            problems.append(f"line {line}: the area table has no spectrum {file!r}")
         first_line.setdefault(file, line)
         if row["role"] not in ROLES:
             problems.append(

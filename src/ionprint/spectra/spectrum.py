@@ -1,5 +1,6 @@
 """One spectrum: counts on an even grid of flight time."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -29,6 +30,8 @@ class Spectrum:
         Width of a bin in x (sqrt(u)).
     metadata : dict of str to str
         The export's comment lines.
+    pulses : float
+        Primary-ion pulses of the measurement, where known: a pulse gives a peak one count at most.
     """
 
     file: str
@@ -36,6 +39,7 @@ class Spectrum:
     start: float
     step: float
     metadata: dict[str, str] = field(default_factory=dict)
+    pulses: float = math.inf
 
     def __post_init__(self) -> None:
         if self.counts.ndim != 1 or not self.counts.size:
@@ -68,6 +72,32 @@ class Spectrum:
     def cumulative(self) -> np.ndarray:
         """Counts below each bin edge, shape (n_bins + 1,)."""
         return np.concatenate([[0.0], np.cumsum(self.counts)])
+
+    def counts_below(self, x: np.ndarray) -> np.ndarray:
+        """Return the counts below each x (sqrt(u)), a bin's counts spread evenly over the bin."""
+        # faster than np.interp, which does not know that the bins are even
+        at = np.clip(self.bin_at(x), 0, self.counts.size)
+        bins = np.minimum(at.astype(np.intp), self.counts.size - 1)
+        return self.cumulative()[bins] + (at - bins) * self.counts[bins]
+
+    def overdispersion(self, areas: np.ndarray) -> np.ndarray:
+        """Return how much the variance of areas corrected for dead time exceeds Poisson's.
+
+        With N pulses and at most one count a pulse, an area A has been -N ln(1 - n / N) of n counts
+        with a binomial error, hence the variance N (exp(A / N) - 1).
+
+        Parameters
+        ----------
+        areas : ndarray
+            Corrected counts.
+
+        Returns
+        -------
+        ndarray
+            Variance over area; 1 where the pulses are not known.
+        """
+        rate = np.maximum(areas / self.pulses, 1e-9)
+        return np.expm1(rate) / rate
 
     def calibrated(self, offset: float, slope: float) -> "Spectrum":
         """Return the spectrum with its scale moved to offset + slope * x."""

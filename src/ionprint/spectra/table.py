@@ -18,6 +18,20 @@ def peak_names(mz: np.ndarray) -> list[str]:
     return [f"{m:.4f}" for m in mz]
 
 
+def write_columns(samples: pd.DataFrame, names: list[str], values: np.ndarray, path: Path) -> None:
+    """Write metadata and many columns of numbers as parquet, to 0.01.
+
+    pandas takes twice as long for a thousand columns.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = [pa.array(samples[c].astype(str).to_numpy(dtype=object)) for c in samples]
+    columns += [pa.array(column) for column in np.ascontiguousarray(values.T).round(2)]
+    table = pa.Table.from_arrays(columns, names=[*samples.columns, *names])
+    parquet.write_table(table, path, compression="zstd", use_dictionary=False)
+
+
 @dataclass(frozen=True)
 class PeakTable:
     """Peak areas of spectra, with what the sample sheet says of them.
@@ -79,8 +93,7 @@ class PeakTable:
 
     def write(self, path: Path) -> None:
         """Write as parquet: metadata columns first, then peaks; areas to 0.01 counts."""
-        areas = pd.DataFrame(np.round(self.areas, 2), columns=self.columns)
-        pd.concat([self.samples, areas], axis=1).to_parquet(path, index=False)
+        write_columns(self.samples, self.columns, self.areas, path)
 
     @classmethod
     def read(cls, path: Path) -> "PeakTable":

@@ -9,12 +9,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from omegaconf import DictConfig
 
+    from ionprint.spectra.search import Peaks
+    from ionprint.spectra.spectrum import Spectrum
+
 RANKING = "ranking/ions.csv"
 SAMPLES = "composition/samples.csv"
 
 
 def run(cfg: DictConfig) -> None:
-    """Draw the ranking, the samples and the calibration into `<outputs>/figures`.
+    """Draw ranking, samples, calibration and overlapping peaks into `<outputs>/figures`.
 
     Parameters
     ----------
@@ -23,6 +26,7 @@ def run(cfg: DictConfig) -> None:
         printed.
     """
     from ionprint.figures.calibration import calibration_figure
+    from ionprint.figures.overlap import overlap_figure, windows
     from ionprint.figures.ranking import ranking_figure
     from ionprint.figures.samples import PREFIX, samples_figure
     from ionprint.figures.style import save
@@ -45,7 +49,17 @@ def run(cfg: DictConfig) -> None:
         print("No figure of the samples: the data set has no mixture and no anode.")
     else:
         drawn["samples"] = samples_figure(samples, source, compounds)
-    drawn["calibration"] = calibration_figure(calibration, source)
+    if calibration.empty:
+        print("No figure of the calibration: the areas were imported, so nothing was calibrated.")
+    else:
+        drawn["calibration"] = calibration_figure(calibration, source)
+    fitted = read_fit(peaks)
+    if fitted is None:
+        print("No figure of overlaps: no peak shape was fitted to these spectra.")
+    elif not windows(fitted[1]):
+        print("No figure of overlaps: no two strong peaks stand at one nominal mass.")
+    else:
+        drawn["overlap"] = overlap_figure(*fitted, source)
     with fresh_folder(outputs / "figures") as folder:
         for name, figure in drawn.items():
             save(figure, folder, name)
@@ -66,3 +80,29 @@ def read_ranking(outputs: Path) -> pd.DataFrame | None:
     path = outputs / RANKING
     ions = read_table(path) if path.exists() else None
     return None if ions is None or ions.empty else ions
+
+
+def read_fit(folder: Path) -> tuple[Spectrum, Peaks, pd.Series] | None:
+    """Read the summed spectrum, the peaks fitted to it and their ions; None if none were fitted."""
+    import numpy as np
+    import pandas as pd
+
+    from ionprint.files import read_json, read_table
+    from ionprint.spectra.search import Peaks
+    from ionprint.spectra.shape import PeakShape
+    from ionprint.spectra.spectrum import Spectrum
+
+    path = folder / "sum_spectrum.json"
+    about = read_json(path) if path.exists() else {"shape": None}
+    if about["shape"] is None:
+        return None
+    shape = about["shape"]
+    tails = tuple((share, length) for share, length in shape["tails"])
+    some = pd.read_parquet(folder / "sum_spectrum.parquet")
+    counts = np.zeros(about["bins"])
+    counts[some["bin"]] = some["counts"]
+    total = Spectrum("all spectra", counts, about["start"], about["step"])
+    table = read_table(folder / "peaks.csv")
+    columns = (table[c].to_numpy(float) for c in ("mz", "lower", "upper", "counts", "counts_error"))
+    fitted = PeakShape(**{**shape, "tails": tails})
+    return total, Peaks(*columns, about["width"], fitted), table["ion"]

@@ -1,8 +1,13 @@
-"""Calibrate, search peaks, integrate: one peak table."""
+"""Calibrate, search peaks, name them, integrate: one peak table."""
 
 import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ionprint.files import fresh_folder, write_json, write_table
 from ionprint.stages.progress import progress
@@ -12,8 +17,67 @@ if TYPE_CHECKING:
     import pandas as pd
     from omegaconf import DictConfig
 
+    from ionprint.ions.assignment import Candidates
+    from ionprint.spectra.calibration import Calibrated
     from ionprint.spectra.search import Peaks
     from ionprint.spectra.spectrum import Spectrum
+    from ionprint.spectra.table import PeakTable
+
+PEAK_DIGITS = {
+    **{"mz": 4, "lower": 4, "upper": 4, "counts": 0, "counts_error": 0},
+    **{"error_ppm": 1, "confidence": 3},
+}
+CALIBRATION_DIGITS = {
+    **{"mz": 5, "mz_found": 5, "counts": 0},
+    **{"error_before_ppm": 1, "error_after_ppm": 1},
+}
+CALIBRATION_COLUMNS = (
+    *("ion", "mz", "mz_found", "counts", "error_before_ppm", "error_after_ppm"),
+    *("used", "kind", "result"),
+)
+SCALE_COLUMNS = (
+    *("file", "result", "offset", "slope", "offset_error", "slope_error", "ions", "rms_ppm"),
+)
+IMPORTED_PPM = 30.0
+"""Standard error of a mass scale made elsewhere, where the configuration gives none."""
+
+
+@dataclass
+class PeakData:
+    """What the stage makes of a set of spectra.
+
+    Attributes
+    ----------
+    table : PeakTable
+        Areas, counts.
+    errors : ndarray, shape (n_spectra, n_peaks)
+        Counting errors of the areas.
+    peaks : DataFrame
+        mz, borders (u), counts over all spectra with their error, spectra in which the peak is
+        near saturation, and what the peak is.
+    calibration : DataFrame
+        A row per spectrum and ion.
+    scales : DataFrame
+        A row per spectrum: the parameters of its scale with their errors.
+    dataset : dict
+        What later stages and people want to know of the set.
+    found : Peaks
+        The peaks, with their width and shape.
+    total : Spectrum or None
+        The sum of the calibrated spectra.
+    remarks : list of str
+        Spectra set aside, or columns that did not fit, each with the reason.
+    """
+
+    table: "PeakTable"
+    errors: "np.ndarray"
+    peaks: "pd.DataFrame"
+    calibration: "pd.DataFrame"
+    scales: "pd.DataFrame"
+    dataset: dict[str, Any]
+    found: "Peaks"
+    total: "Spectrum | None"
+    remarks: list[str]
 
 
 def run(cfg: "DictConfig") -> None:
@@ -24,50 +88,170 @@ def run(cfg: "DictConfig") -> None:
     IonprintError
         The sheet, a spectrum or a calibration is not as it must be; all bad files are named.
     """
-    import pandas as pd
+    from ionprint.spectra.table import write_columns
 
+    data = peaks_from_areas(cfg) if cfg.dataset.areas else peaks_from_spectra(cfg)
+    with fresh_folder(cfg.peaks) as out:
+        data.table.write(out / "peak_table.parquet")
+        files = data.table.samples[["file"]]
+        write_columns(files, data.table.columns, data.errors, out / "area_errors.parquet")
+        write_table(data.peaks, out / "peaks.csv", PEAK_DIGITS)
+        write_table(data.calibration, out / "calibration.csv", CALIBRATION_DIGITS)
+        write_table(data.scales, out / "scales.csv", {"rms_ppm": 2})
+        write_json(data.dataset, out / "dataset.json")
+        if data.total is not None:
+            _write_sum(data.total, data.found, out)
+    _tell(cfg, data)
+
+
+def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
+    """Go from exported spectra to areas.
+
+    Raises
+    ------
+    IonprintError
+        As `run`.
+    """
+    import numpy as np
+
+    from ionprint.spectra.integration import integration
     from ionprint.spectra.sheet import read_sheet
     from ionprint.spectra.table import PeakTable
 
     folder = Path(cfg.dataset.path)
     sheet = read_sheet(folder, cfg.dataset.polarity)
-    raw = read_all(folder, sheet["file"], cfg.dataset.mz_max, cfg.spectra.min_range)
-    spectra, calibration = calibrate_all(raw, cfg)
-    _, peaks, areas = search_all(spectra, cfg)
-    samples = sheet.assign(source=["simulated" if s.simulated else "measured" for s in spectra])
-    table = PeakTable(samples, peaks.mz, areas)
+    raw = read_all(folder, sheet, cfg)
+    calibrated, total, peaks, skipped = calibrated_peaks(raw, cfg)
+    spectra = [c.spectrum for c in calibrated]
+    integrate = integration(cfg.spectra.integration, total, peaks)
+    done = in_parallel(integrate, spectra, "integrating", cfg.spectra.workers)
+    areas, errors = (np.stack(part) for part in zip(*done, strict=True))
 
-    with fresh_folder(cfg.peaks) as out:
-        table.write(out / "peak_table.parquet")
-        frame = pd.DataFrame(vars(peaks))
-        write_table(frame, out / "peaks.csv", {"mz": 4, "lower": 4, "upper": 4, "counts": 0})
-        write_table(
-            calibration,
-            out / "calibration.csv",
-            {"mz": 5, "mz_found": 5, "counts": 0, "error_before_ppm": 1, "error_after_ppm": 1},
-        )
-        dataset = {
-            "name": cfg.dataset.name,
-            "source": table.source,
-            "spectra": len(sheet),
-            "peaks": len(peaks.mz),
-            "mz_max": cfg.dataset.mz_max,
-            "scale": "kept" if (calibration["result"] == "kept").any() else "calibrated",
-            "sha256": content_hash(folder, sheet["file"]),
-        }
-        write_json(dataset, out / "dataset.json")
-    _tell(cfg, dataset, calibration)
+    kept = sheet["file"].isin([s.file for s in spectra])
+    samples = sheet[kept].reset_index(drop=True)
+    source = ["simulated" if s.simulated else "measured" for s in spectra]
+    table = PeakTable(samples.assign(source=source), peaks.mz, areas)
+    calibration, scales = calibration_tables(calibrated)
+    named, remarks = name_peaks(cfg, peaks, areas, calibrated)
+    dataset = {
+        "name": cfg.dataset.name,
+        "source": table.source,
+        "spectra": len(samples),
+        "peaks": len(peaks.mz),
+        "mz_max": cfg.dataset.mz_max,
+        "scale": "kept" if (calibration["result"] == "kept").any() else "calibrated",
+        "integration": integrate.method,
+        "sha256": content_hash(folder, sheet["file"]),
+    }
+    pulses = np.array([s.pulses for s in spectra])
+    frame = peak_frame(peaks, pulses, areas, cfg.spectra.saturation).join(named)
+    return PeakData(
+        table=table,
+        errors=errors,
+        peaks=frame,
+        calibration=calibration,
+        scales=scales,
+        dataset=dataset,
+        found=peaks,
+        total=total,
+        remarks=[*(f"set aside: {reason}" for reason in skipped), *remarks],
+    )
 
 
-def read_all(folder: Path, files: "pd.Series", mz_max: float, min_range: float) -> "list[Spectrum]":
-    """Read all spectra, or name all that cannot be read.
+def peaks_from_areas(cfg: "DictConfig") -> PeakData:
+    """Go from a table of peak areas that another program made to areas on one peak list.
+
+    Raises
+    ------
+    IonprintError
+        The sheet and the table do not agree, or one of them is not as it must be.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from ionprint.spectra.area_table import align, read_area_table
+    from ionprint.spectra.search import Peaks, read_borders
+    from ionprint.spectra.sheet import read_sheet
+    from ionprint.spectra.table import PeakTable
+
+    folder = Path(cfg.dataset.path)
+    given = read_area_table(folder / cfg.dataset.areas)
+    sheet = read_sheet(folder, cfg.dataset.polarity, given.spectra)
+    mz, lower, upper = (
+        read_borders(cfg.spectra.peak_list)
+        if cfg.spectra.peak_list
+        else (np.unique(given.mz.round(4)), *[np.full(given.mz.size, np.nan)] * 2)
+    )
+    areas, warnings = align(given, mz, cfg.spectra.align_ppm)
+    areas = areas[[given.spectra.index(file) for file in sheet["file"]]]
+    source = "simulated" if given.simulated else "measured"
+    table = PeakTable(sheet.assign(source=source), mz, areas)
+
+    counts = areas.sum(axis=0)
+    # a peak's width is not in the table: so near to each other they would not have been told apart
+    width = cfg.spectra.align_ppm * 1e-6 * np.sqrt(mz.mean())
+    peaks = Peaks(mz, lower, upper, counts, np.sqrt(counts), width)
+    named = name_by_mass(cfg, peaks, cfg.ions.scale_error_ppm or IMPORTED_PPM)
+    frame = peak_frame(peaks, np.full(len(sheet), np.inf), areas, cfg.spectra.saturation)
+    dataset = {
+        "name": cfg.dataset.name,
+        "source": source,
+        "spectra": len(sheet),
+        "peaks": len(mz),
+        "mz_max": cfg.dataset.mz_max,
+        "scale": "imported",
+        "integration": "imported",
+        "sha256": content_hash(folder, pd.Series([cfg.dataset.areas])),
+    }
+    calibration, scales = calibration_tables([])
+    return PeakData(
+        table=table,
+        errors=np.sqrt(areas),
+        peaks=frame.join(with_signs(named, cfg)),
+        calibration=calibration,
+        scales=scales,
+        dataset=dataset,
+        found=peaks,
+        total=None,
+        remarks=warnings,
+    )
+
+
+def _write_sum(total: "Spectrum", peaks: "Peaks", out: Path) -> None:
+    """Write the sum of the calibrated spectra and the shape of its peaks, for figures and eyes."""
+    from dataclasses import asdict
+
+    import numpy as np
+    import pandas as pd
+
+    some = np.flatnonzero(total.counts)
+    frame = pd.DataFrame({"bin": some.astype("int32"), "counts": total.counts[some].round(2)})
+    frame.to_parquet(out / "sum_spectrum.parquet", index=False)
+    shape = asdict(peaks.shape) if peaks.shape else None
+    scale = {"start": total.start, "step": total.step, "bins": int(total.counts.size)}
+    write_json({**scale, "width": peaks.width, "shape": shape}, out / "sum_spectrum.json")
+
+
+def in_parallel(work: Callable, items: Sequence, what: str, workers: int | None) -> list:
+    """Do `work` on each item on several cores, under a progress bar; results in order.
+
+    Threads will do: reading and numpy's loops run outside the interpreter's lock.
+    """
+    workers = workers or os.cpu_count() or 1
+    if workers == 1:
+        return [work(item) for item in progress(items, what)]
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = [pool.submit(work, item) for item in items]
+        return [future.result() for future in progress(waiting, what)]
+
+
+def read_all(folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig") -> "list[Spectrum]":
+    """Read all spectra and give back what dead time took, or name all that cannot be read.
 
     Parameters
     ----------
-    mz_max : float
-        The data set's limit (u).
-    min_range : float
-        Share of it that every spectrum must reach.
+    sheet : DataFrame
+        From `read_sheet`; columns pulses, dead_time_ns and channel_ns go before the configuration.
 
     Raises
     ------
@@ -75,73 +259,307 @@ def read_all(folder: Path, files: "pd.Series", mz_max: float, min_range: float) 
         With a line for each bad file.
     """
     from ionprint.errors import SpectrumError, listed
+    from ionprint.spectra.dead_time import without_dead_time
     from ionprint.spectra.reading import read_spectrum
 
-    spectra, problems = [], []
-    for file in progress(list(files), "reading"):
+    mz_max, least = cfg.dataset.mz_max, cfg.spectra.min_range * cfg.dataset.mz_max
+
+    def read(row: dict) -> "Spectrum | SpectrumError":
         try:
-            spectrum = read_spectrum(folder / file, file)
-            if spectrum.end**2 < min_range * mz_max:
+            spectrum = read_spectrum(folder / row["file"], row["file"])
+            if spectrum.end**2 < least:
                 raise SpectrumError(
-                    f"{file}: ends at m/z {spectrum.end**2:.1f}, expected {mz_max:g}. Cut off? "
-                    f"Export it again, or lower dataset.mz_max for all."
+                    f"{row['file']}: ends at m/z {spectrum.end**2:.1f}, expected {mz_max:g}. Cut "
+                    f"off? Export it again, or lower dataset.mz_max for all."
                 )
-            spectra.append(spectrum)
+            return without_dead_time(spectrum, **dead_time(row, cfg))
         except SpectrumError as exc:
-            problems.append(str(exc))
+            return exc
+
+    done = in_parallel(read, sheet.to_dict("records"), "reading", cfg.spectra.workers)
+    problems = [str(d) for d in done if isinstance(d, SpectrumError)]
     if problems:
         raise SpectrumError(
-            f"{len(problems)} of {len(files)} spectra in {folder} cannot be used:\n"
+            f"{len(problems)} of {len(sheet)} spectra in {folder} cannot be used:\n"
             f"{listed(problems)}"
         )
-    return spectra
+    return done
+
+
+def dead_time(row: dict, cfg: "DictConfig") -> dict[str, float | None]:
+    """Return pulses, dead time and channel width (ns) of a spectrum: the sheet's, else conf's.
+
+    Raises
+    ------
+    SheetError
+        The sheet's is not a number above 0.
+    """
+    from ionprint.errors import SheetError
+
+    found = {}
+    for name, default in cfg.spectra.dead_time.items():
+        text = row.get(name) or ""
+        try:
+            found[name] = float(text.replace(",", ".")) if text else default
+        except ValueError:
+            found[name] = -1.0
+        if found[name] is not None and not 0 < found[name] < float("inf"):
+            raise SheetError(
+                f"{cfg.dataset.path}/samples.csv: {row['file']} has {name} {text!r}, expected a "
+                f"number above 0"
+            )
+    return found
 
 
 def calibrate_all(
     raw: "list[Spectrum]", cfg: "DictConfig"
-) -> "tuple[list[Spectrum], pd.DataFrame]":
-    """Calibrate all spectra, or name all that cannot be calibrated.
+) -> "tuple[list[Spectrum], list[Calibrated], list[str]]":
+    """Calibrate all spectra on the calibrants of the data set.
+
+    Returns
+    -------
+    raw : list of Spectrum
+        Those that could be calibrated, on the scale of their export.
+    calibrated : list of Calibrated
+        The same, in the same order.
+    skipped : list of str
+        Why others were set aside, with `spectra.on_bad=skip`.
 
     Raises
     ------
     CalibrationError
-        With a line for each such spectrum.
+        With a line for each spectrum that cannot be calibrated.
     """
-    import pandas as pd
-
     from ionprint.config import CHARGES
-    from ionprint.errors import CalibrationError, listed
+    from ionprint.errors import CalibrationError
     from ionprint.spectra.calibration import calibrate
 
     calibrants, charge = list(cfg.dataset.calibrants), CHARGES[cfg.dataset.polarity]
-    spectra, rows, problems = [], [], []
-    for spectrum in progress(raw, "calibrating"):
+    limits = {k: v for k, v in cfg.spectra.calibration.items() if k != "refine"}
+
+    def work(spectrum: "Spectrum") -> "Calibrated | CalibrationError":
         try:
-            done = calibrate(spectrum, calibrants, **cfg.spectra.calibration, charge=charge)
+            return calibrate(spectrum, calibrants, **limits, charge=charge)
         except CalibrationError as exc:
-            problems.append(str(exc))
-            continue
-        spectra.append(done.spectrum)
-        rows += [{"file": spectrum.file, **row} for row in done.rows]
-    if problems:
+            return exc
+
+    done = in_parallel(work, raw, "calibrating", cfg.spectra.workers)
+    return _good(raw, done, cfg)
+
+
+def refine_all(
+    raw: "list[Spectrum]",
+    first: "list[Calibrated]",
+    ions: dict[str, float],
+    width: float,
+    cfg: "DictConfig",
+) -> "tuple[list[Spectrum], list[Calibrated], list[str]]":
+    """Calibrate all spectra again, with ions that are known without doubt.
+
+    Parameters
+    ----------
+    ions : dict of str to float
+        Formulas and exact m/z (u).
+    width : float
+        Full width at half maximum of a peak (sqrt(u)).
+
+    Returns
+    -------
+    raw, calibrated, skipped
+        As `calibrate_all`.
+    """
+    from ionprint.errors import CalibrationError
+    from ionprint.spectra.calibration import refine
+
+    limits = {k: cfg.spectra.calibration[k] for k in ("min_counts", "min_ions", "max_error_ppm")}
+
+    def work(pair: "tuple[Spectrum, Calibrated]") -> "Calibrated | CalibrationError":
+        try:
+            return refine(*pair, ions, width, **limits)
+        except CalibrationError as exc:
+            return exc
+
+    pairs = list(zip(raw, first, strict=True))
+    done = in_parallel(work, pairs, "calibrating again", cfg.spectra.workers)
+    return _good(raw, done, cfg)
+
+
+def _good(
+    raw: "list[Spectrum]", done: list, cfg: "DictConfig"
+) -> "tuple[list[Spectrum], list[Calibrated], list[str]]":
+    """Part what could be calibrated from what could not; stop there unless asked to go on."""
+    from ionprint.errors import CalibrationError, listed
+
+    problems = [str(d) for d in done if isinstance(d, CalibrationError)]
+    if problems and (cfg.spectra.on_bad != "skip" or len(problems) == len(raw)):
         raise CalibrationError(
-            f"{len(problems)} of {len(raw)} spectra cannot be calibrated:\n{listed(problems)}"
+            f"{len(problems)} of {len(raw)} spectra cannot be calibrated:\n{listed(problems)}\n"
+            f"To go on without them: spectra.on_bad=skip"
         )
-    return spectra, pd.DataFrame(rows)
+    good = [i for i, d in enumerate(done) if not isinstance(d, CalibrationError)]
+    return [raw[i] for i in good], [done[i] for i in good], problems
 
 
-def search_all(
-    spectra: "list[Spectrum]", cfg: "DictConfig"
-) -> "tuple[Spectrum, Peaks, np.ndarray]":
-    """Return the sum of calibrated spectra, its peaks, and their areas in each spectrum."""
+def sum_of(calibrated: "list[Calibrated]", cfg: "DictConfig") -> "Spectrum":
+    """Add the calibrated spectra up."""
+    from ionprint.spectra.search import summed
+
+    spectra = [c.spectrum for c in calibrated]
+    return summed(list(progress(spectra, "adding up")), cfg.dataset.mz_max)
+
+
+def calibrated_peaks(
+    raw: "list[Spectrum]", cfg: "DictConfig"
+) -> "tuple[list[Calibrated], Spectrum, Peaks, list[str]]":
+    """Calibrate, search, name, calibrate again with the ions that leave no doubt, search again.
+
+    Returns
+    -------
+    calibrated : list of Calibrated
+    total : Spectrum
+        The sum of the calibrated spectra.
+    peaks : Peaks
+    skipped : list of str
+        Why spectra were set aside.
+    """
+    from ionprint.ions.assignment import doubtless
+    from ionprint.spectra.search import find_peaks, given_peaks
+
+    search = cfg.spectra.search
+    raw, calibrated, skipped = calibrate_all(raw, cfg)
+    total = sum_of(calibrated, cfg)
+    if cfg.spectra.calibration.refine and any(c.result != "kept" for c in calibrated):
+        peaks = find_peaks(total, search.min_counts, search.min_snr, overlapping=False)
+        names = name_by_mass(cfg, peaks, scale_error_ppm(cfg, calibrated))
+        ions = doubtless(names, peaks.counts, peaks.widths)
+        raw, calibrated, more = refine_all(raw, calibrated, ions, peaks.width, cfg)
+        skipped, total = skipped + more, sum_of(calibrated, cfg)
+    if cfg.spectra.peak_list:
+        return calibrated, total, given_peaks(cfg.spectra.peak_list, total), skipped
+    peaks = find_peaks(total, search.min_counts, search.min_snr)
+    return calibrated, total, peaks, skipped
+
+
+def name_peaks(
+    cfg: "DictConfig", peaks: "Peaks", areas: "np.ndarray", calibrated: "list[Calibrated]"
+) -> "tuple[pd.DataFrame, list[str]]":
+    """Say what each peak is.
+
+    Where bins were too wide to calibrate the scale, exact mass says nothing, and ions are named by
+    their isotope pattern or not at all. Anions are written without their sign, cations with it.
+
+    Returns
+    -------
+    names : DataFrame
+        ion, candidates, error_ppm, confidence, satellite_of.
+    remarks : list of str
+        Why no ion was named.
+    """
+    import pandas as pd
+
+    from ionprint.errors import ConfigError
+    from ionprint.ions.pattern import name_by_pattern
+
+    if not any(c.result == "kept" for c in calibrated):
+        return with_signs(name_by_mass(cfg, peaks, scale_error_ppm(cfg, calibrated)), cfg), []
+    try:
+        names = name_by_pattern(peaks.mz, areas, dict(cfg.dataset.elements))
+    except ConfigError as exc:
+        names, remarks = pd.DataFrame({"mz": peaks.mz}), [f"no ion is named by its isotopes: {exc}"]
+        names = names.assign(ion="", candidates="", confidence=0.0, satellite_of="")
+    else:
+        remarks = []
+    return with_signs(names.assign(error_ppm=float("nan")), cfg), remarks
+
+
+def with_signs(names: "pd.DataFrame", cfg: "DictConfig") -> "pd.DataFrame":
+    """Return the columns that tell what a peak is; cations get their sign."""
+    if cfg.dataset.polarity == "positive":
+        names["ion"] = names["ion"].where(names["ion"] == "", names["ion"] + "+")
+    return names[["ion", "candidates", "error_ppm", "confidence", "satellite_of"]]
+
+
+def name_by_mass(cfg: "DictConfig", peaks: "Peaks", scale_ppm: float) -> "pd.DataFrame":
+    """Return what each peak is, by exact mass and isotopes.
+
+    Parameters
+    ----------
+    scale_ppm : float
+        Standard error of the mass scale.
+    """
+    from ionprint.config import CHARGES
+    from ionprint.ions.assignment import assign
+
+    candidates = formulas(
+        tuple(cfg.dataset.elements.items()), cfg.dataset.mz_max, CHARGES[cfg.dataset.polarity]
+    )
+    return assign(peaks.mz, peaks.counts, candidates, peaks.mz_errors(scale_ppm), peaks.widths)
+
+
+@cache
+def formulas(elements: tuple[tuple[str, int], ...], mz_max: float, charge: int) -> "Candidates":
+    """Return all formulas of some elements with their isotopologues; asked for twice a run."""
+    from ionprint.ions.assignment import enumerate_formulas, with_isotopologues
+
+    return with_isotopologues(enumerate_formulas(dict(elements), mz_max, charge))
+
+
+def scale_error_ppm(cfg: "DictConfig", calibrated: "list[Calibrated]") -> float:
+    """Return the standard error of the mass scale: the configuration's, else the residuals' rms."""
     import numpy as np
 
-    from ionprint.spectra.search import find_peaks, integrate, summed
+    if cfg.ions.scale_error_ppm:
+        return cfg.ions.scale_error_ppm
+    residuals = [row["error_after_ppm"] for c in calibrated for row in c.rows if row["used"]]
+    return float(np.sqrt(np.mean(np.square(residuals))))
 
-    total = summed(list(progress(spectra, "adding up")), cfg.dataset.mz_max)
-    peaks = find_peaks(total, cfg.spectra.search.min_counts, cfg.spectra.search.min_snr)
-    areas = np.stack([integrate(s, peaks) for s in progress(spectra, "integrating")])
-    return total, peaks, areas
+
+def peak_frame(
+    peaks: "Peaks", pulses: "np.ndarray", areas: "np.ndarray", saturation: float
+) -> "pd.DataFrame":
+    """Return the peak list: masses, borders, counts, and spectra in which it is near saturation.
+
+    Parameters
+    ----------
+    pulses : ndarray, shape (n_spectra,)
+        Infinite where not known.
+    saturation : float
+        Registered counts a pulse from which a peak is near saturation.
+    """
+    import numpy as np
+    import pandas as pd
+
+    # of A / N ions a pulse 1 - exp(-A / N) are registered
+    registered = -np.expm1(-areas / pulses[:, None])
+    known = np.isfinite(pulses).any()
+    return pd.DataFrame(
+        {
+            "mz": peaks.mz,
+            "lower": peaks.lower,
+            "upper": peaks.upper,
+            "counts": peaks.counts,
+            "counts_error": peaks.errors,
+            "saturated": (registered > saturation).sum(axis=0) if known else np.nan,
+        }
+    )
+
+
+def calibration_tables(calibrated: "list[Calibrated]") -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """Return a row per spectrum and ion, and a row per spectrum."""
+    from dataclasses import asdict
+
+    import numpy as np
+    import pandas as pd
+
+    rows, scales = [], []
+    for c in calibrated:
+        rows += [{"file": c.spectrum.file, **row} for row in c.rows]
+        after = [row["error_after_ppm"] for row in c.rows if row["used"]]
+        rms = float(np.sqrt(np.mean(np.square(after)))) if after else float("nan")
+        scale = {k: float(f"{v:.8g}") if k != "ions" else v for k, v in asdict(c.scale).items()}
+        scales.append({"file": c.spectrum.file, "result": c.result, **scale, "rms_ppm": rms})
+    columns = ["file", *CALIBRATION_COLUMNS]
+    return pd.DataFrame(rows, columns=columns), pd.DataFrame(scales, columns=SCALE_COLUMNS)
 
 
 def content_hash(folder: Path, files: "pd.Series") -> str:
@@ -153,19 +571,38 @@ def content_hash(folder: Path, files: "pd.Series") -> str:
     return digest.hexdigest()
 
 
-def _tell(cfg: "DictConfig", dataset: dict, calibration: "pd.DataFrame") -> None:
-    used = calibration[calibration["used"]]
+def _tell(cfg: "DictConfig", data: PeakData) -> None:
+    dataset, calibration = data.dataset, data.calibration
+    how = {
+        "fit": "areas by a fit of the peak shape",
+        "borders": "areas between borders",
+        "imported": f"areas of {cfg.dataset.areas}",
+    }
     print(
         f"{dataset['spectra']} {dataset['source']} spectra, {dataset['peaks']} peaks up to m/z "
-        f"{dataset['mz_max']:g} -> {cfg.peaks}/peak_table.parquet"
+        f"{dataset['mz_max']:g}, {how[dataset['integration']]} -> {cfg.peaks}/peak_table.parquet"
     )
+    used = calibration[calibration["used"].astype(bool)]
     if len(used):
-        rms = (used["error_after_ppm"] ** 2).mean() ** 0.5
-        before = (used["error_before_ppm"] ** 2).mean() ** 0.5
-        print(f"calibrants: {before:.0f} ppm rms before, {rms:.1f} ppm after")
+        before, after = (
+            (used[f"error_{when}_ppm"] ** 2).mean() ** 0.5 for when in ("before", "after")
+        )
+        ions = used["ion"].nunique()
+        print(f"mass scale on {ions} ions: {before:.0f} ppm rms before, {after:.1f} ppm after")
     kept = calibration.loc[calibration["result"] == "kept", "file"].nunique()
     if kept:
         print(
             f"{kept} spectra keep their own mass scale: their bins are too wide to improve on it "
-            f"(calibration.csv: kept)"
+            f"(calibration.csv: kept); ions are named by isotope patterns alone"
         )
+    named = (data.peaks["ion"] != "").sum()
+    satellites = (data.peaks["satellite_of"] != "").sum()
+    print(f"{named} peaks named, {satellites} of them isotope satellites -> {cfg.peaks}/peaks.csv")
+    saturated = data.peaks[data.peaks["saturated"] > 0]
+    if len(saturated):
+        ions = ", ".join(f"{r.mz:.4f} {r.ion}".strip() for r in saturated.itertuples())
+        print(f"near saturation in some spectra: {ions}")
+    if data.remarks:
+        print("look at:")
+        for remark in data.remarks:
+            print(f"  {remark}")
