@@ -214,7 +214,8 @@ def test_a_scale_is_fitted_to_what_is_beyond_doubt(candidates):
         columns=["mz", "ion", "error_ppm", "confidence", "satellite_of"],
     )
     counts = np.array([1000, 1000, 1000, 1000, 1000, 1000, 1e6, 1e3])
-    chosen = doubtless(names, counts, np.full(len(names), WIDTH))
+    mz = names["mz"].to_numpy()
+    chosen = doubtless(names, mz, counts, np.full(len(names), WIDTH))
     assert list(chosen) == ["O", "C4H2"]
     assert chosen["O"] == pytest.approx(ion_mz("O"), abs=1e-9)
 

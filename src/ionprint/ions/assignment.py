@@ -39,6 +39,8 @@ VISIBLE = 300.0
 """Counts from which a satellite must be seen, unless a neighbour hides it."""
 HIDES = 1.5
 """A neighbour q widths (FWHM) away hides a satellite that is exp(-1.5 q) times weaker than it."""
+MERGES = 0.7
+"""Peak widths (FWHM) within which peaks are not told apart."""
 WITHIN = 4.0
 """Standard errors of its mass within which a peak's formulas are looked for."""
 MOST_SHOWN = 4
@@ -241,6 +243,7 @@ def assign(
     candidates: Candidates,
     error: np.ndarray,
     width: np.ndarray,
+    least: float = 0.0,
 ) -> pd.DataFrame:
     """Judge what each peak is.
 
@@ -259,17 +262,22 @@ def assign(
         Standard error of `mz` (u).
     width : ndarray, shape (n_peaks,)
         Full width at half maximum (u).
+    least : float
+        Peaks with fewer counts are evidence for others, but are not judged themselves.
 
     Returns
     -------
     DataFrame
-        mz; ion, the likeliest formula, empty where none fits; candidates, the likely formulas with
-        their probabilities; error_ppm, (measured - exact) / exact; confidence, the probability of
-        `ion`; satellite_of, the parent of an ion with minor isotopes, else empty.
+        A row for each peak that is judged. mz; ion, the likeliest formula, empty where none fits;
+        candidates, the likely formulas with their probabilities; error_ppm, (measured - exact) /
+        exact; confidence, the probability of `ion`; satellite_of, the parent of an ion with minor
+        isotopes, else empty.
     """
     seen = _Seen(*(np.asarray(v, dtype=float) for v in (mz, counts, error, width)))
     rows = []
     for i, m in enumerate(seen.mz):
+        if seen.counts[i] < least:
+            continue
         reach = WITHIN * seen.error[i]
         first, last = np.searchsorted(candidates.mz, [m - reach, m + reach])
         near = np.arange(first, last)
@@ -283,16 +291,17 @@ def assign(
     return pd.DataFrame(rows)
 
 
-def doubtless(names: pd.DataFrame, counts: np.ndarray, width: np.ndarray) -> dict[str, float]:
+def doubtless(
+    names: pd.DataFrame, mz: np.ndarray, counts: np.ndarray, width: np.ndarray
+) -> dict[str, float]:
     """Return the ions that a mass scale can be fitted to.
 
     Parameters
     ----------
     names : DataFrame
         From `assign`.
-    counts : ndarray, shape (n_peaks,)
-    width : ndarray, shape (n_peaks,)
-        Full width at half maximum (u).
+    mz, counts, width : ndarray, shape (n_peaks,)
+        Of all peaks: m/z, counts, and full width at half maximum (u).
 
     Returns
     -------
@@ -300,13 +309,12 @@ def doubtless(names: pd.DataFrame, counts: np.ndarray, width: np.ndarray) -> dic
         Formula and the peak's m/z by its formula (u): no satellites, `SURE` of their formula, and
         no neighbour of weight within `LONELY` widths.
     """
-    mz = names["mz"].to_numpy()
     distance = np.abs(mz - mz[:, None]) / width
     heavy = counts > WEIGHTY * counts[:, None]
     np.fill_diagonal(heavy, False)
     alone = ~(heavy & (distance < LONELY)).any(axis=1)
     sure = (names["confidence"] >= SURE) & (names["satellite_of"] == "")
-    chosen = names[alone & sure.to_numpy()]
+    chosen = names[sure & names["mz"].isin(mz[alone])]
     return dict(zip(chosen["ion"], chosen["mz"] / (1 + 1e-6 * chosen["error_ppm"]), strict=True))
 
 
@@ -373,6 +381,8 @@ class _Seen:
         # neither more than expected, another ion, nor a strong neighbour's tail is a contradiction
         apart = np.abs(self.mz - mz[:, None]) / self.width
         hidden = (self.counts * np.exp(-HIDES * apart) > expected[:, None]).any(axis=1)
+        # nor are peaks so near that the search may have given them its counts
+        hidden |= ((apart < MERGES) @ self.counts) >= expected * (1 - 2 * FEWER)
         cost = np.where(hidden, np.minimum(cost, 0.0), cost)
         worst = cost.max()
         return float(worst if worst > 0 else cost.min())

@@ -28,7 +28,7 @@ TABLED = 24
 """Points a bin of the table of the shape; interpolation between them is good to 1e-4."""
 ROUNDS = 20
 """Rounds of a fit, and of looking for further peaks, at most."""
-FEW_ROUNDS = 4
+FEW_ROUNDS = 3
 """Rounds of a fit while peaks are still looked for."""
 SETTLED = 0.02
 """Bins by which no centre moves any more when a fit ends."""
@@ -117,6 +117,7 @@ class Cluster:
         """Fit centres, areas and background to the counts, starting at `centres` (sqrt(u))."""
         self.start(centres)
         self.settle(ROUNDS)
+        self.estimate_errors()
 
     def start(self, centres: np.ndarray) -> None:
         """Put peaks at `centres` (sqrt(u)) and give them the areas that fit best there."""
@@ -145,8 +146,11 @@ class Cluster:
             profiles, slopes = self.profiles(self.centres)
             if np.abs(self.centres - before).max() < SETTLED * self.step:
                 break
-        normal, _, _ = self._normal(profiles, slopes)
-        self.errors = np.sqrt(np.linalg.inv(normal).diagonal()[:n])
+
+    def estimate_errors(self) -> None:
+        """Tell how well the areas are known beside their neighbours."""
+        normal, _, _ = self._normal(*self.profiles(self.centres))
+        self.errors = np.sqrt(np.linalg.inv(normal).diagonal()[: self.centres.size])
 
     def _normal(
         self, profiles: np.ndarray, slopes: np.ndarray
@@ -269,4 +273,5 @@ def resolve(cluster: Cluster, min_counts: float, min_snr: float) -> None:
         cluster.start(np.sort(np.concatenate([cluster.centres, found])))
         cluster.settle(FEW_ROUNDS)
     cluster.settle(ROUNDS)
+    cluster.estimate_errors()
     cluster.drop_weak(min_counts, min_snr)

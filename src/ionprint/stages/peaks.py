@@ -124,7 +124,7 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
     calibrated, total, peaks, skipped = calibrated_peaks(raw, cfg)
     spectra = [c.spectrum for c in calibrated]
     integrate = integration(cfg.spectra.integration, total, peaks)
-    done = in_parallel(integrate, spectra, "integrating", cfg.spectra.workers)
+    done = [integrate(spectrum) for spectrum in progress(spectra, "integrating")]
     areas, errors = (np.stack(part) for part in zip(*done, strict=True))
 
     kept = sheet["file"].isin([s.file for s in spectra])
@@ -141,7 +141,7 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
         "mz_max": cfg.dataset.mz_max,
         "scale": "kept" if (calibration["result"] == "kept").any() else "calibrated",
         "integration": integrate.method,
-        "sha256": content_hash(folder, sheet["file"]),
+        "sha256": content_hash(folder, sheet["file"], cfg.spectra.workers),
     }
     pulses = np.array([s.pulses for s in spectra])
     frame = peak_frame(peaks, pulses, areas, cfg.spectra.saturation).join(named)
@@ -177,11 +177,11 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
     folder = Path(cfg.dataset.path)
     given = read_area_table(folder / cfg.dataset.areas)
     sheet = read_sheet(folder, cfg.dataset.polarity, given.spectra)
-    mz, lower, upper = (
-        read_borders(cfg.spectra.peak_list)
-        if cfg.spectra.peak_list
-        else (np.unique(given.mz.round(4)), *[np.full(given.mz.size, np.nan)] * 2)
-    )
+    if cfg.spectra.peak_list:
+        mz, lower, upper = read_borders(cfg.spectra.peak_list)
+    else:
+        mz = np.unique(given.mz.round(4))
+        lower = upper = np.full(mz.size, np.nan)
     areas, warnings = align(given, mz, cfg.spectra.align_ppm)
     areas = areas[[given.spectra.index(file) for file in sheet["file"]]]
     source = "simulated" if given.simulated else "measured"
@@ -201,7 +201,7 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
         "mz_max": cfg.dataset.mz_max,
         "scale": "imported",
         "integration": "imported",
-        "sha256": content_hash(folder, pd.Series([cfg.dataset.areas])),
+        "sha256": content_hash(folder, pd.Series([cfg.dataset.areas]), 1),
     }
     calibration, scales = calibration_tables([])
     return PeakData(
@@ -235,7 +235,7 @@ def _write_sum(total: "Spectrum", peaks: "Peaks", out: Path) -> None:
 def in_parallel(work: Callable, items: Sequence, what: str, workers: int | None) -> list:
     """Do `work` on each item on several cores, under a progress bar; results in order.
 
-    Threads will do: reading and numpy's loops run outside the interpreter's lock.
+    In threads, so for work outside the interpreter's lock: reading and hashing of files.
     """
     workers = workers or os.cpu_count() or 1
     if workers == 1:
@@ -343,7 +343,7 @@ def calibrate_all(
         except CalibrationError as exc:
             return exc
 
-    done = in_parallel(work, raw, "calibrating", cfg.spectra.workers)
+    done = [work(spectrum) for spectrum in progress(raw, "calibrating")]
     return _good(raw, done, cfg)
 
 
@@ -380,7 +380,7 @@ def refine_all(
             return exc
 
     pairs = list(zip(raw, first, strict=True))
-    done = in_parallel(work, pairs, "calibrating again", cfg.spectra.workers)
+    done = [work(pair) for pair in progress(pairs, "calibrating again")]
     return _good(raw, done, cfg)
 
 
@@ -430,8 +430,10 @@ def calibrated_peaks(
     total = sum_of(calibrated, cfg)
     if cfg.spectra.calibration.refine and any(c.result != "kept" for c in calibrated):
         peaks = find_peaks(total, search.min_counts, search.min_snr, overlapping=False)
-        names = name_by_mass(cfg, peaks, scale_error_ppm(cfg, calibrated))
-        ions = doubtless(names, peaks.counts, peaks.widths)
+        # an ion that a quarter of the spectra has
+        least = cfg.spectra.calibration.min_counts * len(raw) / 4
+        names = name_by_mass(cfg, peaks, scale_error_ppm(cfg, calibrated), least)
+        ions = doubtless(names, peaks.mz, peaks.counts, peaks.widths)
         raw, calibrated, more = refine_all(raw, calibrated, ions, peaks.width, cfg)
         skipped, total = skipped + more, sum_of(calibrated, cfg)
     if cfg.spectra.peak_list:
@@ -479,13 +481,17 @@ def with_signs(names: "pd.DataFrame", cfg: "DictConfig") -> "pd.DataFrame":
     return names[["ion", "candidates", "error_ppm", "confidence", "satellite_of"]]
 
 
-def name_by_mass(cfg: "DictConfig", peaks: "Peaks", scale_ppm: float) -> "pd.DataFrame":
+def name_by_mass(
+    cfg: "DictConfig", peaks: "Peaks", scale_ppm: float, least: float = 0.0
+) -> "pd.DataFrame":
     """Return what each peak is, by exact mass and isotopes.
 
     Parameters
     ----------
     scale_ppm : float
         Standard error of the mass scale.
+    least : float
+        Counts from which a peak is named.
     """
     from ionprint.config import CHARGES
     from ionprint.ions.assignment import assign
@@ -493,7 +499,8 @@ def name_by_mass(cfg: "DictConfig", peaks: "Peaks", scale_ppm: float) -> "pd.Dat
     candidates = formulas(
         tuple(cfg.dataset.elements.items()), cfg.dataset.mz_max, CHARGES[cfg.dataset.polarity]
     )
-    return assign(peaks.mz, peaks.counts, candidates, peaks.mz_errors(scale_ppm), peaks.widths)
+    error = peaks.mz_errors(scale_ppm)
+    return assign(peaks.mz, peaks.counts, candidates, error, peaks.widths, least)
 
 
 @cache
@@ -562,13 +569,16 @@ def calibration_tables(calibrated: "list[Calibrated]") -> "tuple[pd.DataFrame, p
     return pd.DataFrame(rows, columns=columns), pd.DataFrame(scales, columns=SCALE_COLUMNS)
 
 
-def content_hash(folder: Path, files: "pd.Series") -> str:
+def content_hash(folder: Path, files: "pd.Series", workers: int | None) -> str:
     """Return a sha256 over the sheet and the spectra, names and bytes."""
-    digest = hashlib.sha256()
-    for file in ("samples.csv", *sorted(files)):
-        digest.update(file.encode() + b"\0")
-        digest.update(hashlib.sha256((folder / file).read_bytes()).digest())
-    return digest.hexdigest()
+
+    def digest(file: str) -> bytes:
+        return hashlib.sha256((folder / file).read_bytes()).digest()
+
+    names, total = ["samples.csv", *sorted(files)], hashlib.sha256()
+    for file, content in zip(names, in_parallel(digest, names, "hashing", workers), strict=True):
+        total.update(file.encode() + b"\0" + content)
+    return total.hexdigest()
 
 
 def _tell(cfg: "DictConfig", data: PeakData) -> None:
