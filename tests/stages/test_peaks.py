@@ -407,3 +407,21 @@ def test_a_spectrum_that_the_table_lacks_is_refused_with_its_line(imported, caps
 def test_a_table_that_is_not_there_is_refused(with_data, capsys):
     assert main(["peaks", IMPORT]) == 2
     assert "areas.csv" in capsys.readouterr().err
+
+
+DOUBLETS = [(16.048, 16.055), (21.020, 21.049), (33.020, 33.051, 33.104)]
+DOUBLETS += [(34.006, 34.028), (49.008, 49.046)]
+"""Neighbours that the paper's Table 1 lists as peaks of their own (u)."""
+
+
+def test_neighbours_of_the_papers_table_are_peaks_of_their_own(project):
+    data = Path(__file__).parents[2] / "data"
+    if not (data / "samples.csv").exists():
+        pytest.skip("data/ is not there: run `dvc pull`")
+    assert main(["peaks", f"dataset.path={data}"]) == 0
+    strong = peaks_of().query("counts >= 10000").index.to_numpy(dtype=float)
+    for doublet in DOUBLETS:
+        found = [strong[np.abs(strong - mz).argmin()] for mz in doublet]
+        assert len(set(found)) == len(doublet)
+        # the paper prints two decimals
+        assert found == pytest.approx(doublet, abs=0.001)
