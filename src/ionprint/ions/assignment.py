@@ -95,7 +95,7 @@ class Candidates:
     def name(self, row: int) -> str:
         """Write formula `row` by rising electronegativity, hydrogen last: ``[6Li]LiH3``, LiCO3H."""
         held = [(e, n) for e, n in zip(self.elements, self.atoms[row], strict=True) if n]
-        held.sort(key=lambda part: _place(part[0]))
+        held.sort(key=lambda part: place(part[0]))
         return "".join(_short(e) + (str(n) if n > 1 else "") for e, n in held)
 
 
@@ -230,7 +230,8 @@ def with_isotopologues(parents: Candidates) -> Candidates:
     )  # fmt: skip
 
 
-def _place(element: str) -> tuple[bool, float, bool]:
+def place(element: str) -> tuple[bool, float, bool]:
+    """Return where an element stands in a formula: by electronegativity, hydrogen last."""
     from molmass import ELEMENTS
 
     symbol = _symbol(element)

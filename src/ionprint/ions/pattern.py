@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ionprint.errors import ConfigError
+from ionprint.ions.assignment import enumerate_formulas, place
 
 LEAST_SHARE = 0.05
 """Isotopologues below this share of the strongest prove nothing: a tail may be as large."""
@@ -47,12 +48,8 @@ ALIKE = 0.98
 """Patterns of at least this cosine similarity cannot be told apart by measured areas."""
 PROVEN = 0.9
 """Confidence from which an ion is named."""
-ATOM, ELEMENT, PLACE = 0.15, 1.5, 1.0
-"""What an atom, an element, and each place down the element list cost a formula, as
--ln(likelihood); it decides between formulas whose patterns are alike."""
 WHOLE = 0.99
 """Share of a pattern that has to lie below the heaviest peak."""
-MOST_ATOMS = 9
 LIMIT = 20_000
 """Formulas at most."""
 OWN = 0.5
@@ -119,45 +116,25 @@ def pattern(atoms: Mapping[str, int], masses: int) -> np.ndarray:
     return np.pad(shares, (0, masses - len(shares)))
 
 
-def _formulas(elements: Mapping[str, int], masses: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return atoms (n, n_elements) and patterns (n, masses) of all formulas below that mass."""
-    atoms, shares = np.zeros((1, 0), dtype=int), np.eye(1, masses)
-    for element, most in elements.items():
-        isotopes = _isotopes(element)
-        levels = [(atoms, shares)]
-        for _ in range(most):
-            old_atoms, old = levels[-1]
-            new = np.zeros_like(old)
-            for shift in np.flatnonzero(isotopes[:masses]):
-                new[:, shift:] += isotopes[shift] * old[:, : masses - shift]
-            # what is cut off at the end of the masses cannot be judged
-            keep = new.sum(axis=1) > WHOLE
-            levels.append((old_atoms[keep], new[keep]))
-        atoms = np.concatenate(
-            [np.column_stack([a, np.full(len(a), n)]) for n, (a, _) in enumerate(levels)]
-        )
-        shares = np.concatenate([p for _, p in levels])
-        few = atoms.sum(axis=1) <= MOST_ATOMS
-        atoms, shares = atoms[few], shares[few]
-        if len(atoms) > LIMIT:
-            raise ConfigError(
-                f"dataset.elements allows more than {LIMIT:,} formulas up to m/z {masses - 1}; "
-                f"lower the numbers of atoms or take elements out"
-            )
-    some = atoms.any(axis=1)
-    return atoms[some], shares[some]
-
-
 def _families(elements: Mapping[str, int], masses: int) -> Families:
     """Group the formulas that have two or more isotopologues by what areas can tell apart."""
-    formulas, shares = _formulas(elements, masses)
+    formulas = enumerate_formulas(elements, masses - 1)
+    if formulas.mz.size > LIMIT:
+        raise ConfigError(
+            f"dataset.elements allows more than {LIMIT:,} formulas up to m/z {masses - 1}; "
+            f"lower the numbers of atoms or take elements out"
+        )
+    held = [
+        {e: int(n) for e, n in zip(formulas.elements, row, strict=True) if n}
+        for row in formulas.atoms
+    ]
+    shares = np.array([pattern(atoms, masses) for atoms in held])
     strong = shares >= LEAST_SHARE * shares.max(axis=1, keepdims=True)
-    two = strong.sum(axis=1) >= 2
-    formulas, shares = formulas[two], shares[two]
-    cost = ATOM * formulas.sum(axis=1)
-    cost += (formulas > 0) @ (ELEMENT + PLACE * np.arange(len(elements)))
-    order = np.argsort(cost, kind="stable")
-    formulas, shares, cost = formulas[order], shares[order], cost[order]
+    # what is cut off at the end of the masses cannot be judged
+    usable = np.flatnonzero((strong.sum(axis=1) >= 2) & (shares.sum(axis=1) > WHOLE))
+    order = usable[np.argsort(formulas.penalty[usable], kind="stable")]
+    # penalties are -2 ln(likelihood)
+    shares, cost = shares[order], formulas.penalty[order] / 2
     units = shares / np.linalg.norm(shares, axis=1, keepdims=True)
     left = np.ones(len(units), dtype=bool)
     firsts, members = [], []
@@ -166,25 +143,17 @@ def _families(elements: Mapping[str, int], masses: int) -> Families:
             alike = np.flatnonzero(left & (units @ units[first] >= ALIKE))
             left[alike] = False
             odds = np.exp(cost[first] - cost[alike])
-            names = [_written(elements, formulas[i]) for i in alike]
+            names = [formulas.name(row) for row in order[alike]]
             firsts.append(first)
             members.append(list(zip(names, odds / odds.sum(), strict=True)))
-    atoms = [_sorted(elements, formulas[i]) for i in firsts]
+    atoms = [_sorted(held[order[i]]) for i in firsts]
     doubt = RARE * np.array([len(a) for a in atoms], dtype=float)
     return Families(shares[firsts], members, atoms, doubt)
 
 
-def _sorted(elements: Mapping[str, int], counts: np.ndarray) -> dict[str, int]:
-    """Return the atoms by rising electronegativity, hydrogen last, as formulas are written."""
-    from molmass import ELEMENTS
-
-    held = {e: int(n) for e, n in zip(elements, counts, strict=True) if n}
-    return {e: held[e] for e in sorted(held, key=lambda e: (e == "H", ELEMENTS[e].eleneg))}
-
-
-def _written(elements: Mapping[str, int], counts: np.ndarray) -> str:
-    held = _sorted(elements, counts)
-    return "".join(e + (str(n) if n > 1 else "") for e, n in held.items())
+def _sorted(atoms: Mapping[str, int]) -> dict[str, int]:
+    """Return the atoms in the order in which formulas are written."""
+    return {element: atoms[element] for element in sorted(atoms, key=place)}
 
 
 def _level(areas: np.ndarray) -> np.ndarray:
@@ -329,8 +298,8 @@ def _prove(
         chosen.append(best)
         free[best] = False
         fit = _fit(areas, level, patterns[chosen])
-        for place, i in enumerate(chosen):
-            own = fit.amounts[:, [place]] * patterns[i]
+        for column, i in enumerate(chosen):
+            own = fit.amounts[:, [column]] * patterns[i]
             odds[i] = _judge(areas, fit, patterns[i], own) - families.doubt[i]
         if min(odds[chosen]) < needed:
             chosen = [i for i in chosen if odds[i] >= needed]

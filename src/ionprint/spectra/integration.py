@@ -22,6 +22,8 @@ FIT, BORDERS = "fit", "borders"
 class Integration(Protocol):
     """What gives the areas of one spectrum."""
 
+    method: str
+
     def __call__(self, spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
         """Return areas and their standard errors, counts, shape (n_peaks,) each."""
 

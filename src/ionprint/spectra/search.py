@@ -278,9 +278,8 @@ def fitted_borders(cluster: Cluster) -> tuple[np.ndarray, np.ndarray]:
     """Return the borders of a cluster's peaks (sqrt(u)).
 
     Between neighbours it is where their fitted shapes cross, a quarter of a width from either
-    centre at least. A peak that is buried under its
-    neighbour, weaker than it even at its own centre, begins half a width before its centre, or
-    half-way. Else a border is the foot.
+    centre at least. A peak that is buried under its neighbour, weaker than it even at its own
+    centre, begins half a width before its centre, or half-way. Else a border is the foot.
     """
     unit = cluster.width * cluster.step
     d = np.linspace(-REACH, REACH, 1201) * unit
@@ -450,10 +449,6 @@ def given_peaks(path: str | Path, total: Spectrum) -> Peaks:
             f"{path}: peaks from m/z {mz[0]:g} to {mz[-1]:g}, but the spectra are read from "
             f"{LIGHTEST:g} to {total.end**2:g}; raise dataset.mz_max or shorten the list"
         )
-    width = peak_width(total)
-    smooth = gaussian_filter1d(total.counts, max(width / 3, 0.5))
-    apexes = _maxima(smooth, _background(total.counts, width), width, FIRST_SNR)
-    found = resolved(total, apexes, width, 1.0, FIRST_SNR)
-    shape = found[0].shape if found else None
+    found = find_peaks(total, 1.0, FIRST_SNR)
     counts = np.diff(total.counts_below(np.sqrt(np.stack([lower, upper]))), axis=0)[0]
-    return Peaks(mz, lower, upper, counts, np.sqrt(counts), width * total.step, shape)
+    return Peaks(mz, lower, upper, counts, np.sqrt(counts), found.width, found.shape)

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ionprint.files import fresh_folder, write_json, write_table
-from ionprint.stages.progress import progress
+from ionprint.stages.progress import counter, progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,16 +133,9 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
     table = PeakTable(samples.assign(source=source), peaks.mz, areas)
     calibration, scales = calibration_tables(calibrated)
     named, remarks = name_peaks(cfg, peaks, areas, calibrated)
-    dataset = {
-        "name": cfg.dataset.name,
-        "source": table.source,
-        "spectra": len(samples),
-        "peaks": len(peaks.mz),
-        "mz_max": cfg.dataset.mz_max,
-        "scale": "kept" if (calibration["result"] == "kept").any() else "calibrated",
-        "integration": integrate.method,
-        "sha256": content_hash(folder, sheet["file"], cfg.spectra.workers),
-    }
+    scale = "kept" if (calibration["result"] == "kept").any() else "calibrated"
+    content = content_hash(folder, sheet["file"], cfg.spectra.workers)
+    dataset = about(cfg, table, scale, integrate.method, content)
     pulses = np.array([s.pulses for s in spectra])
     frame = peak_frame(peaks, pulses, areas, cfg.spectra.saturation).join(named)
     return PeakData(
@@ -167,7 +160,6 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
         The sheet and the table do not agree, or one of them is not as it must be.
     """
     import numpy as np
-    import pandas as pd
 
     from ionprint.spectra.area_table import align, read_area_table
     from ionprint.spectra.search import Peaks, read_borders
@@ -193,16 +185,8 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
     peaks = Peaks(mz, lower, upper, counts, np.sqrt(counts), width)
     named = name_by_mass(cfg, peaks, cfg.ions.scale_error_ppm or IMPORTED_PPM)
     frame = peak_frame(peaks, np.full(len(sheet), np.inf), areas, cfg.spectra.saturation)
-    dataset = {
-        "name": cfg.dataset.name,
-        "source": source,
-        "spectra": len(sheet),
-        "peaks": len(mz),
-        "mz_max": cfg.dataset.mz_max,
-        "scale": "imported",
-        "integration": "imported",
-        "sha256": content_hash(folder, pd.Series([cfg.dataset.areas]), 1),
-    }
+    content = content_hash(folder, [cfg.dataset.areas], 1)
+    dataset = about(cfg, table, "imported", "imported", content)
     calibration, scales = calibration_tables([])
     return PeakData(
         table=table,
@@ -215,6 +199,22 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
         total=None,
         remarks=warnings,
     )
+
+
+def about(
+    cfg: "DictConfig", table: "PeakTable", scale: str, integration: str, content: str
+) -> dict[str, Any]:
+    """Return what later stages and people want to know of a set; `content` is its hash."""
+    return {
+        "name": cfg.dataset.name,
+        "source": table.source,
+        "spectra": len(table.samples),
+        "peaks": len(table.mz),
+        "mz_max": cfg.dataset.mz_max,
+        "scale": scale,
+        "integration": integration,
+        "sha256": content,
+    }
 
 
 def _write_sum(total: "Spectrum", peaks: "Peaks", out: Path) -> None:
@@ -404,8 +404,8 @@ def sum_of(calibrated: "list[Calibrated]", cfg: "DictConfig") -> "Spectrum":
     """Add the calibrated spectra up."""
     from ionprint.spectra.search import summed
 
-    spectra = [c.spectrum for c in calibrated]
-    return summed(list(progress(spectra, "adding up")), cfg.dataset.mz_max)
+    with counter(len(calibrated), "adding up") as advance:
+        return summed([c.spectrum for c in calibrated], cfg.dataset.mz_max, advance)
 
 
 def calibrated_peaks(
@@ -569,7 +569,7 @@ def calibration_tables(calibrated: "list[Calibrated]") -> "tuple[pd.DataFrame, p
     return pd.DataFrame(rows, columns=columns), pd.DataFrame(scales, columns=SCALE_COLUMNS)
 
 
-def content_hash(folder: Path, files: "pd.Series", workers: int | None) -> str:
+def content_hash(folder: Path, files: Iterable[str], workers: int | None) -> str:
     """Return a sha256 over the sheet and the spectra, names and bytes."""
 
     def digest(file: str) -> bytes:
