@@ -58,6 +58,7 @@ class Dataset:
     calibrants: list[str]
     elements: dict[str, int]
     areas: str | None = None
+    published_ions: str | None = None
 
 
 @dataclass
@@ -69,6 +70,9 @@ class Ions:
 class CrossValidation:
     n_splits: int
     group: str | None
+    n_repeats: int
+    leave_one_out: bool
+    nested: bool
 
 
 @dataclass
@@ -83,6 +87,19 @@ class Tracking:
     experiment: str
     model_name: str
     register: bool
+
+
+@dataclass
+class Evaluation:
+    resamples: int
+    permutations: int
+    rebuild_peaks: bool
+
+
+@dataclass
+class Ranking:
+    first: int
+    resamples: int
 
 
 @dataclass
@@ -114,6 +131,8 @@ class Config:
     tuning: Tuning
     tracking: Tracking
     simulation: dict[str, Any]
+    evaluation: Evaluation
+    ranking: Ranking
     seed: int
     outputs: str
     peaks: str
@@ -129,6 +148,9 @@ POSITIVE = (
     "spectra.saturation",
     "spectra.align_ppm",
     "tuning.trials",
+    "cross_validation.n_repeats",
+    "evaluation.resamples",
+    "ranking.first",
 )
 CHARGES = {"negative": -1, "positive": 1}
 METRICS = ("log_loss", "accuracy", "f1_macro")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 
 from ionprint.errors import DataError
 
@@ -18,13 +18,22 @@ class Folds:
         `grouped` or `plain`.
     splits : list of (ndarray, ndarray)
         Training and test rows of each fold.
+    n_repeats : int
+        Times that the folds were drawn anew; the splits of one draw stand together, and each draw
+        tests every spectrum once.
     """
 
     scheme: str
     splits: list[tuple[np.ndarray, np.ndarray]]
+    n_repeats: int = 1
+
+    @property
+    def n_splits(self) -> int:
+        """Folds of one draw."""
+        return len(self.splits) // self.n_repeats
 
 
-def plain_folds(y: np.ndarray, n_splits: int, seed: int) -> Folds:
+def plain_folds(y: np.ndarray, n_splits: int, seed: int, n_repeats: int = 1) -> Folds:
     """Split at random, each class evenly over the folds, as the paper does.
 
     Parameters
@@ -45,11 +54,22 @@ def plain_folds(y: np.ndarray, n_splits: int, seed: int) -> Folds:
             f"cross-validation needs two classes or more with two spectra or more each; got "
             f"{', '.join(f'{c}: {n}' for c, n in zip(classes, counts, strict=True))}"
         )
-    splitter = StratifiedKFold(min(n_splits, int(counts.min())), shuffle=True, random_state=seed)
-    return Folds("plain", list(splitter.split(np.zeros(len(y)), y)))
+    splits = []
+    for draw in range(n_repeats):
+        n = min(n_splits, int(counts.min()))
+        splitter = StratifiedKFold(n, shuffle=True, random_state=seed + draw)
+        splits += splitter.split(np.zeros(len(y)), y)
+    return Folds("plain", splits, n_repeats)
 
 
-def grouped_folds(y: np.ndarray, groups: np.ndarray, n_splits: int, seed: int) -> Folds | None:
+def grouped_folds(
+    y: np.ndarray,
+    groups: np.ndarray,
+    n_splits: int,
+    seed: int,
+    n_repeats: int = 1,
+    leave_one_out: bool = False,
+) -> Folds | None:
     """Split by groups, so that no group is in training and test of a fold.
 
     Parameters
@@ -59,6 +79,10 @@ def grouped_folds(y: np.ndarray, groups: np.ndarray, n_splits: int, seed: int) -
     n_splits : int
         Lowered to the number of groups and to the smallest class's number of spectra, and further
         until every training set has all classes.
+    n_repeats : int
+        Times to draw the folds anew.
+    leave_one_out : bool
+        One fold a group instead; there is one such draw only.
 
     Returns
     -------
@@ -66,17 +90,38 @@ def grouped_folds(y: np.ndarray, groups: np.ndarray, n_splits: int, seed: int) -
         None where no such split exists, as when each class has one group only.
     """
     rows = np.arange(len(y))
+    if leave_one_out:
+        if len(np.unique(groups)) < 2:
+            return None
+        splits = list(LeaveOneGroupOut().split(rows, y, groups))
+        return Folds("grouped", splits) if _sound(splits, y) else None
     smallest = int(np.unique(y, return_counts=True)[1].min())
     for n in range(min(n_splits, len(np.unique(groups)), smallest), 1, -1):
-        splitter = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
-        splits = list(splitter.split(rows, y, groups))
-        if all(len(test) and set(y[train]) == set(y) for train, test in splits):
-            return Folds("grouped", splits)
+        draws = [
+            list(
+                StratifiedGroupKFold(n, shuffle=True, random_state=seed + draw).split(
+                    rows, y, groups
+                )
+            )
+            for draw in range(n_repeats)
+        ]
+        if all(_sound(splits, y) for splits in draws):
+            return Folds("grouped", sum(draws, []), n_repeats)
     return None
 
 
+def _sound(splits: list[tuple[np.ndarray, np.ndarray]], y: np.ndarray) -> bool:
+    """Tell whether every fold tests something and trains on all classes."""
+    return all(len(test) and set(y[train]) == set(y) for train, test in splits)
+
+
 def scoring_folds(
-    y: np.ndarray, groups: np.ndarray | None, n_splits: int, seed: int
+    y: np.ndarray,
+    groups: np.ndarray | None,
+    n_splits: int,
+    seed: int,
+    n_repeats: int = 1,
+    leave_one_out: bool = False,
 ) -> tuple[Folds, Folds | None]:
     """Return the plain folds, and the grouped ones where there are any.
 
@@ -84,9 +129,13 @@ def scoring_folds(
     ----------
     groups : ndarray of str or None
         None: plain folds only.
+    n_splits, seed, n_repeats, leave_one_out
+        As `plain_folds` and `grouped_folds`.
     """
-    plain = plain_folds(y, n_splits, seed)
-    return plain, None if groups is None else grouped_folds(y, groups, n_splits, seed)
+    plain = plain_folds(y, n_splits, seed, n_repeats)
+    if groups is None:
+        return plain, None
+    return plain, grouped_folds(y, groups, n_splits, seed, n_repeats, leave_one_out)
 
 
 def meaning(grouped: Folds | None, group: str | None) -> str:

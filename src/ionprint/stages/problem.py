@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ionprint.errors import ConfigError
 from ionprint.files import read_json, read_yaml, required
@@ -63,8 +63,14 @@ def load_problem(cfg: "DictConfig") -> Problem:
     y = references.column("compound")
     group = cfg.cross_validation.group
     groups = references.column(group) if group else None
-    plain, grouped = scoring_folds(y, groups, cfg.cross_validation.n_splits, cfg.seed)
+    plain, grouped = scoring_folds(y, groups, seed=cfg.seed, **splitting(cfg))
     return Problem(references, y, plain, grouped, group)
+
+
+def splitting(cfg: "DictConfig") -> dict[str, Any]:
+    """Return how folds are drawn, as `scoring_folds` takes it."""
+    settings = cfg.cross_validation
+    return {key: settings[key] for key in ("n_splits", "n_repeats", "leave_one_out")}
 
 
 def chosen(cfg: "DictConfig") -> dict[str, str]:
