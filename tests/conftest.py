@@ -14,7 +14,8 @@ from ionprint.cli import main  # noqa: E402
 CONF = Path(__file__).parents[1] / "conf"
 SMALL = ["simulation.references.spots=2"]
 SMALL += [f"simulation.samples.sample_{n}.spots=2" for n in range(1, 6)]
-STAGES = ("peaks", "tune", "evaluate", "rank", "train", "composition")
+STAGES = ("peaks", "tune", "evaluate", "rank", "check", "train", "composition")
+QUICK = ["tuning.trials=4", "evaluation.permutations=5", "ranking.resamples=5"]
 
 
 def make_project(root):
@@ -47,7 +48,7 @@ def finished(simulated, tmp_path_factory):
     """A project in which all stages have run on the simulated spectra."""
     root = make_project(tmp_path_factory.mktemp("finished"))
     (root / "data").symlink_to(simulated / "data")
-    run_in(root, *([stage, "tuning.trials=4"] for stage in STAGES))
+    run_in(root, *([stage, *QUICK] for stage in STAGES))
     return root
 
 

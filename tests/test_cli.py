@@ -48,7 +48,7 @@ def test_the_version(capsys):
         (["peaks", "spectra.search.min_counts=-1"], ["expected a number above 0"]),
         (["peaks", "svm_linear"], ["svm_linear: expected KEY=VALUE"]),
         (["peaks", "--model", "x"], ["--model: expected KEY=VALUE"]),
-        (["tune", "-m", "model=logistic"], ["ionprint evaluate -m"]),
+        (["tune", "-m", "model=logistic"], ["ionprint sweep"]),
     ],
 )
 def test_slips_end_with_2_and_tell_what_is_near(project, capsys, args, told):

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from ionprint.cli import STAGES
 from ionprint.config import compose, groups
 from ionprint.errors import ConfigError
-from ionprint.stages.sweep import expand
+from ionprint.stages.sweep import expand, planned
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -66,18 +66,20 @@ def problem_with(words, root):
         return None if not args or "--pattern" in args else "samples without --pattern"
     if stage == "verify" and (args := args[1:] if args[:1] == ["spectra"] else None) is None:
         return "verify without spectra"
-    swept = "-m" in args
-    if swept and stage != "evaluate":
-        return "only evaluate is swept"
-    overrides = [a for a in args if a != "-m" and not (swept and a.startswith("hydra/"))]
-    if swept and not overrides:
-        return None
-    choices = expand(overrides)
+    swept = stage == "sweep"
+    if swept:
+        args = [f"{key}={','.join(values)}" for key, values in planned(no_hydra(args), root)]
+    choices = expand(args)
     if swept == all(len(values) == 1 for _, values in choices):
         return "a sweep varies nothing, or a single run varies something"
     longest = max((len(values) for _, values in choices), default=1)
     rows = (tuple(f"{k}={v[min(i, len(v) - 1)]}" for k, v in choices) for i in range(longest))
     return next(filter(None, (composing(row, root) for row in rows)), None)
+
+
+def no_hydra(args):
+    """Leave out Hydra's own settings, which are not of conf/."""
+    return [a for a in args if not a.startswith("hydra")]
 
 
 @functools.cache
@@ -145,9 +147,8 @@ def test_ionprint_commands_compose(page, documented):
         "ionprint tune model=logistc",
         "ionprint tune tuning.trails=3",
         "ionprint peaks dataset=folder",
-        "ionprint evaluate model=logistic,dummy",
-        "ionprint evaluate -m model=logistic,dumy",
-        "ionprint tune -m model=logistic,dummy",
+        "ionprint sweep model=logistic,dumy",
+        "ionprint tune model=logistic,dummy",
         "ionprint samples folder",
     ],
 )

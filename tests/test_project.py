@@ -37,6 +37,8 @@ def project(simulated, tmp_path_factory):
         shutil.copy(ROOT / name, root / name)
     shutil.copytree(simulated / "data", root / "data")
     replace(root / "conf/tuning/default.yaml", "trials: 50", "trials: 4")
+    replace(root / "conf/evaluation/default.yaml", "permutations: 100", "permutations: 5")
+    replace(root / "conf/ranking/default.yaml", "resamples: 100", "resamples: 5")
     run(root, "dvc", "config", "core.no_scm", "true")
     run(root, "dvc", "add", "data")
     run(root, "dvc", "repro")
@@ -79,7 +81,8 @@ def test_one_command_gives_every_output_and_a_registered_run(project):
         "tuning/best.yaml evaluation/metrics.json evaluation/predictions.csv "
         "evaluation/confusion.csv ranking/ions.csv model/model.skops composition/spectra.csv "
         "composition/samples.csv figures/ranking.svg figures/samples.png figures/calibration.svg "
-        "figures/overlap.svg"
+        "figures/overlap.svg figures/tuning.png checks/checks.csv tuning/outer_trials.csv "
+        "ranking/methods.csv ranking/published.csv ranking/summary.json"
     )
     for name in expected.split():
         assert (outputs / name).stat().st_size > 0, name
@@ -106,13 +109,18 @@ def test_tracking_again_logs_nothing(project):
 @pytest.mark.parametrize(
     ("file", "old", "new", "stages"),
     [
-        ("spectra/default.yaml", "min_counts: 100", "min_counts: 120", "peaks train"),
+        ("spectra/default.yaml", "min_counts: 100", "min_counts: 120", "peaks evaluate train"),
         ("tuning/default.yaml", "trials: 4", "trials: 5", "tune train"),
-        ("scaling/minmax.yaml", "MinMaxScaler}", "MaxAbsScaler}", "tune evaluate rank train"),
-        ("ions/default.yaml", "scale_error_ppm: null", "scale_error_ppm: 5", "peaks train"),
+        ("scaling/minmax.yaml", "MinMaxScaler}", "MaxAbsScaler}", "tune evaluate rank check train"),
+        (
+            "ions/default.yaml",
+            "scale_error_ppm: null",
+            "scale_error_ppm: 5",
+            "peaks evaluate train",
+        ),
         ("tracking/default.yaml", "register: true", "register: false", "track"),
-        ("config.yaml", "scaling: minmax", "scaling: standard", "tune evaluate rank train"),
-        ("config.yaml", "seed: 0", "seed: 1", "tune evaluate rank train"),
+        ("config.yaml", "scaling: minmax", "scaling: standard", "tune evaluate rank check train"),
+        ("config.yaml", "seed: 0", "seed: 1", "tune evaluate rank check train"),
         ("model/svm_linear.yaml", "C: 1.0", "C: 2.0", ""),
         ("simulation/lithium.yaml", "pellets: 3", "pellets: 4", ""),
     ],
@@ -135,7 +143,7 @@ def test_metrics_and_plots_are_dvcs(project):
 
 def test_a_sweep_is_four_comparable_runs_under_one_parent(project):
     choices = ["scaling=minmax,standard", "model=logistic,svm_linear", "tuning.trials=2"]
-    printed = run(project, "ionprint", "evaluate", "-m", *choices, "hydra/launcher=joblib")
+    printed = run(project, "ionprint", "sweep", *choices)
     assert "leaderboard" in printed
     children = [r for r in runs(project) if "mlflow.parentRunId" in r["tags"]]
     assert {r["name"] for r in children} == {
@@ -155,9 +163,7 @@ def test_a_sweep_is_four_comparable_runs_under_one_parent(project):
 def test_a_sweep_tells_what_failed_and_keeps_the_rest(project):
     # three folds of a calibrated classifier cannot be made five hundred
     values = "model.estimator.cv=3,500"
-    said = run(
-        project, "ionprint", "evaluate", "-m", "model=svm_linear", values, "tuning.trials=1", code=2
-    )
+    said = run(project, "ionprint", "sweep", "model=svm_linear", values, "tuning.trials=1", code=2)
     assert "1 of 2 runs failed" in said
     assert "cv=500" in said
     assert len(pd.read_csv(project / "outputs/sweep/leaderboard.csv")) == 1
@@ -168,14 +174,15 @@ def test_a_sweep_tells_what_failed_and_keeps_the_rest(project):
     [
         ("model=logistic,svm_liner", "svm_linear"),
         ("dataset=lithium,folder", "cannot be swept"),
-        ("model=logistic", "nothing to sweep"),
+        ("sweep=scalings,models", "cannot be swept"),
+        ("sweep=scaling", "scalings"),
         ("hydra/launcher=joblb", "joblib"),
     ],
 )
 def test_a_wrong_sweep_stops_before_anything_runs(project, choice, said):
     number = count_runs(project)
     choices = [choice] if "launcher" not in choice else [choice, "model=logistic,dummy"]
-    assert said in run(project, "ionprint", "evaluate", "-m", *choices, code=2)
+    assert said in run(project, "ionprint", "sweep", *choices, code=2)
     assert count_runs(project) == number
 
 

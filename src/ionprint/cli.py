@@ -9,12 +9,14 @@ STAGES = {
     "samples": "write a first sample sheet from file names (own arguments: see --help)",
     "peaks": "calibrate, search peaks, integrate: one peak table",
     "tune": "search the model's hyperparameters with Optuna",
-    "evaluate": "cross-validate the tuned pipeline (-m: a sweep over choices)",
+    "evaluate": "cross-validate the tuned pipeline: nested, grouped, plain, chance",
     "rank": "rank each compound's characteristic ions",
+    "check": "check what the score rests on",
     "train": "fit the tuned pipeline on all references",
     "composition": "read what mixtures and anodes hold",
     "figures": "draw the results",
     "track": "log the results as one MLflow run and register the model",
+    "sweep": "compare combinations of choices, each tuned and tracked",
     "show": "print the last results",
     "verify": "verify spectra: measure against what was planted in simulated spectra",
 }
@@ -23,7 +25,7 @@ EPILOG = """\
 overrides choose and change settings of conf/, for example:
   ionprint peaks dataset=folder dataset.path=~/measured dataset.name=mine
   ionprint tune model=svm_linear scaling=standard tuning.trials=20
-  ionprint evaluate -m model=logistic,svm_linear scaling=minmax,standard
+  ionprint sweep model=logistic,svm_linear scaling=minmax,standard
 `dvc repro` runs the whole pipeline. Errors you can mend end with exit code 2."""
 
 
@@ -114,17 +116,16 @@ def dispatch(stage: str, args: list[str]) -> int:
             got = args[0] if args else "nothing"
             raise ConfigError(f"verify: got {got}, expected `ionprint verify spectra [overrides]`")
         args = args[1:]
-    multirun = [a for a in args if a in ("-m", "--multirun")]
-    overrides = [a for a in args if a not in multirun]
+    if any(a in ("-m", "--multirun") for a in args):
+        raise ConfigError("-m: sweeps are launched with `ionprint sweep KEY=A,B ...`")
+    overrides = args
     for override in overrides:
         if "=" not in override and not override.startswith("~"):
             raise ConfigError(f"{override}: expected KEY=VALUE, e.g. model=svm_linear")
     root = config.project_root()
     overrides = config.absolute_paths(overrides, root)
     os.chdir(root)
-    if multirun:
-        if stage != "evaluate":
-            raise ConfigError(f"{stage} -m: sweeps are launched with `ionprint evaluate -m ...`")
+    if stage == "sweep":
         from ionprint.stages import sweep
 
         return sweep.launch(overrides, root)

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,7 @@ class Dataset:
     elements: dict[str, int]
     areas: str | None = None
     published_ions: str | None = None
+    accepted: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -80,6 +81,7 @@ class Tuning:
     trials: int
     metric: str
     storage: str | None
+    workers: int | None
 
 
 @dataclass
@@ -100,6 +102,13 @@ class Evaluation:
 class Ranking:
     first: int
     resamples: int
+    methods: bool
+
+
+@dataclass
+class Sweep:
+    over: dict[str, list[str]]
+    settings: list[str]
 
 
 @dataclass
@@ -108,6 +117,14 @@ class Step:
 
     name: str
     transformer: dict[str, Any]
+
+
+@dataclass
+class Normalisation(Step):
+    """A normalisation, with the ions or the column of the sample sheet that it divides by."""
+
+    ions: list[Any] | None = None
+    column: str | None = None
 
 
 @dataclass
@@ -124,7 +141,7 @@ class Config:
     dataset: Dataset
     spectra: Spectra
     ions: Ions
-    normalisation: Step
+    normalisation: Normalisation
     scaling: Step
     model: Model
     cross_validation: CrossValidation
@@ -133,6 +150,7 @@ class Config:
     simulation: dict[str, Any]
     evaluation: Evaluation
     ranking: Ranking
+    sweep: Sweep
     seed: int
     outputs: str
     peaks: str
@@ -154,6 +172,7 @@ POSITIVE = (
 )
 CHARGES = {"negative": -1, "positive": 1}
 METRICS = ("log_loss", "accuracy", "f1_macro")
+MINIMISED = ("log_loss",)
 CHOICES = {
     "tuning.metric": METRICS,
     "dataset.polarity": tuple(CHARGES),
@@ -163,6 +182,7 @@ CHOICES = {
 POSITIVE_IF_GIVEN = (
     "ions.scale_error_ppm",
     "spectra.workers",
+    "tuning.workers",
     "spectra.dead_time.pulses",
     "spectra.dead_time.dead_time_ns",
     "spectra.dead_time.channel_ns",

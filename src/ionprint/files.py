@@ -84,6 +84,8 @@ def write_table(frame: Any, path: Path, digits: dict[str, int] | int | None = No
 TEXTS = (
     *("compound", "ion", "sample", "role", "expected", "file", "spot", "source"),
     *("predicted", "used", "result", "folds", "kind", "candidates", "satellite_of"),
+    *("family", "evidence", "lacking", "highest_in"),
+    *("name", "finding", "accepted"),
 )
 """Columns of result tables that hold text, whatever they look like."""
 

@@ -7,6 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from ionprint.composition.probability import average_samples, read_spectra
+from ionprint.errors import DataError
+from ionprint.models.normalisation import PerDose
 from ionprint.models.storage import TrainedModel
 from ionprint.spectra.table import PeakTable
 
@@ -42,6 +44,38 @@ def test_each_spectrum_is_read_as_the_model_reads_it(model, table):
     assert spectra["file"].tolist() == ["1", "2", "3"]
     expected = model.pipeline.predict_proba(table.areas)
     assert spectra[["p_a", "p_b"]].to_numpy() == pytest.approx(expected)
+
+
+@pytest.fixture
+def by_dose():
+    """Make a model that divides by the primary ions, in the column `ions` of the sheet."""
+    inputs = np.array([[1.0, 0, 1e8], [4, 0, 2e8], [0, 1, 1e8], [0, 4, 2e8]])
+    steps = [("normalise", PerDose()), ("classify", LogisticRegression())]
+    return TrainedModel(
+        Pipeline(steps).fit(inputs, ["a", "a", "b", "b"]), MZ, {"dose_column": "ions"}
+    )
+
+
+def test_the_sheet_tells_the_primary_ions(by_dose, table):
+    told = PeakTable(table.samples.assign(ions=["1e8", "2.0E+08", "50000000"]), MZ, table.areas)
+    assert told.inputs("ions").tolist() == [[2, 1, 1e8], [0, 3, 2e8], [1, 1, 5e7]]
+    assert told.inputs() is told.areas
+    spectra = read_spectra(by_dose, told)
+    per_dose = np.array([[2.0, 1], [0, 1.5], [2, 2]])
+    expected = by_dose.pipeline[-1].predict_proba(per_dose)
+    assert spectra[["p_a", "p_b"]].to_numpy() == pytest.approx(expected)
+
+
+def test_a_sheet_without_primary_ions_is_refused(by_dose, table):
+    with pytest.raises(DataError, match="the sample sheet has no column 'ions'; it has file, "):
+        read_spectra(by_dose, table)
+
+
+@pytest.mark.parametrize("bad", ["", "0", "-1e8", "nan", "inf", "many", "1,5e8"])
+def test_a_spectrum_without_primary_ions_is_named(by_dose, table, bad):
+    told = PeakTable(table.samples.assign(ions=["1e8", bad, "1e8"]), MZ, table.areas)
+    with pytest.raises(DataError, match=rf"1 of 3 spectra (?s:.*)2: ions is '{bad}'"):
+        read_spectra(by_dose, told)
 
 
 def test_samples_are_the_means_in_the_order_of_the_sheet(model, table):

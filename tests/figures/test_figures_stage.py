@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
@@ -13,8 +14,11 @@ from ionprint.stages.peaks import _write_sum, peak_frame
 @pytest.fixture
 def project(tmp_path, make_ions, make_samples, calibration, make_fit):
     outputs = tmp_path / "outputs"
-    for folder in ("ranking", "composition", "peaks"):
+    for folder in ("ranking", "composition", "peaks", "tuning"):
         (outputs / folder).mkdir(parents=True)
+    (outputs / "tuning" / "best.yaml").write_text("metric: log_loss\n")
+    rows = {"trial": range(4), "score": [3, 1, 0.1, 2], "score_se": 0.1, "C": [1, 10, 0.01, 5]}
+    pd.DataFrame(rows).to_csv(outputs / "tuning" / "trials.csv", index=False)
     names = ["Li2CO3", "LiOH"]
     make_ions(names).to_csv(outputs / "ranking" / "ions.csv", index=False)
     make_samples(names).to_csv(outputs / "composition" / "samples.csv", index=False)
@@ -36,7 +40,7 @@ def test_draws_all_and_the_same_bytes_again(project):
     figures.run(cfg)
     assert names(outputs) == [
         f"{name}.{kind}"
-        for name in ("calibration", "overlap", "ranking", "samples")
+        for name in ("calibration", "overlap", "ranking", "samples", "tuning")
         for kind in ("png", "svg")
     ]
     first = {path.name: path.read_bytes() for path in (outputs / "figures").iterdir()}
@@ -50,11 +54,17 @@ def test_what_does_not_apply_is_left_out_and_said(project, capsys, make_samples)
     (outputs / "ranking" / "ions.csv").unlink()
     make_samples(["Li2CO3"]).head(0).to_csv(outputs / "composition" / "samples.csv", index=False)
     (outputs / "peaks" / "sum_spectrum.json").unlink()
+    (outputs / "tuning" / "trials.csv").write_text("trial,score,score_se\n0,1.6,0.1\n")
     capsys.readouterr()
     figures.run(cfg)
     assert names(outputs) == ["calibration.png", "calibration.svg"]
     out = capsys.readouterr().out
-    assert "no weights" in out and "no mixture" in out and "no peak shape" in out
+    assert (
+        "nothing to tune" in out
+        and "no weights" in out
+        and "no mixture" in out
+        and "no peak shape" in out
+    )
 
 
 def test_imported_areas_have_no_calibration_to_draw(project, capsys, calibration):
@@ -100,6 +110,7 @@ def test_the_fit_is_read_as_it_was_written(project, make_fit):
         ("peaks/dataset.json", "peaks"),
         ("peaks/calibration.csv", "peaks"),
         ("composition/samples.csv", "composition"),
+        ("tuning/best.yaml", "tune"),
     ],
 )
 def test_a_missing_input_names_its_stage(project, path, stage):

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ionprint.errors import DataError
-from ionprint.models.evaluation import cross_validate
 from ionprint.models.folds import grouped_folds, meaning, plain_folds, scoring_folds
 
 
@@ -65,15 +64,25 @@ def test_the_meaning_says_which_folds_were_had():
     y = np.repeat(["a", "b"], 4)
     plain, grouped = scoring_folds(y, y, 5, 0)
     assert grouped is None
-    assert "repeatability, not generalisation" in meaning(grouped, "pellet")
+    assert "repeatability within a pellet, not generalisation" in meaning(grouped, "pellet")
     plain, grouped = scoring_folds(y, np.tile(["p", "q"], 4), 5, 0)
     assert "of a pellet never seen" in meaning(grouped, "pellet")
     assert scoring_folds(y, None, 5, 0)[1] is None
 
 
-def test_noise_with_a_pellet_effect_fools_plain_folds_only(choose, pellets):
-    areas, y, groups = pellets(signal=0.0, effect=0.5)
-    plain, grouped = scoring_folds(y, groups, 5, 0)
-    pipeline = choose()
-    assert cross_validate(pipeline, areas, y, plain).summary()["accuracy"] > 0.95
-    assert cross_validate(pipeline, areas, y, grouped).summary()["accuracy"] < 0.4
+@pytest.mark.parametrize("draws", [1, 3])
+def test_repeated_folds_test_every_spectrum_once_a_draw(draws):
+    y, groups = np.repeat(["a", "b"], 12), np.repeat(list("ABCDEFGH"), 3)
+    for folds in scoring_folds(y, groups, 4, 0, n_repeats=draws):
+        assert (folds.n_repeats, folds.n_splits) == (draws, 4)
+        for draw in range(draws):
+            tests = [t for _, t in folds.splits[4 * draw : 4 * draw + 4]]
+            assert sorted(np.concatenate(tests)) == list(range(24))
+    assert draws == 1 or tests[0].tolist() != folds.splits[0][1].tolist()
+
+
+def test_leave_one_group_out():
+    y, groups = np.tile(["a", "b"], 8), np.repeat(list("ABCD"), 4)
+    folds = grouped_folds(y, groups, 2, 0, leave_one_out=True)
+    assert [set(groups[test]) for _, test in folds.splits] == [{"A"}, {"B"}, {"C"}, {"D"}]
+    assert grouped_folds(y, y, 2, 0, leave_one_out=True) is None

@@ -1,7 +1,9 @@
 """The pipeline is what conf/ says, or the error names what is wrong."""
 
+import itertools
 import warnings
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 from sklearn.exceptions import ConvergenceWarning
@@ -11,20 +13,79 @@ from ionprint.errors import ConfigError
 from ionprint.models.pipeline import build, fitting
 
 
-def test_every_choice_builds_fits_and_is_tuned(
-    choose, pellets, each_model, each_scaling, each_normalisation
+def test_every_normalisation_and_scaling_prepares_the_peaks(
+    choose_parts, inputs_of, pellets, each_scaling, each_normalisation
 ):
-    names = (
-        f"model={each_model}",
-        f"scaling={each_scaling}",
-        f"normalisation={each_normalisation}",
-    )
-    pipeline = choose(*names)
+    pipeline = choose_parts(each_normalisation, each_scaling)
     assert list(pipeline.named_steps) == ["normalise", "scale", "classify"]
     areas, _, _ = pellets(signal=0.5, effect=0.1, classes=3, peaks=5)
-    prepared = pipeline[:-1].fit_transform(areas)
+    prepared = pipeline[:-1].fit_transform(inputs_of(each_normalisation, areas))
     assert prepared.shape == areas.shape
-    assert set(compose(list(names)).model.search_space) <= set(pipeline[-1].get_params())
+    assert np.isfinite(prepared).all()
+
+
+def small(pipeline):
+    """Let ensembles have few trees."""
+    if "n_estimators" in pipeline[-1].get_params():
+        pipeline.set_params(classify__n_estimators=10)
+    return pipeline
+
+
+def corners(space):
+    """Return the hyperparameters at all combinations of the ends of a search space."""
+    ends = [
+        (entry["choices"][0], entry["choices"][-1])
+        if entry["type"] == "categorical"
+        else (entry["low"], entry["high"])
+        for entry in space.values()
+    ]
+    return [dict(zip(space, values, strict=True)) for values in itertools.product(*ends)]
+
+
+def test_every_model_fits_at_all_ends_of_its_search_space(choose_parts, pellets, each_model):
+    space = compose([f"model={each_model}"]).model.search_space
+    assert len(space) <= 3
+    areas, y, _ = pellets(signal=0.3, effect=0.1, classes=3, peaks=12)
+    for values in [{}, *corners(space)]:
+        fitted = small(choose_parts(model=each_model, params=values)).fit(areas, y)
+        probabilities = fitted.predict_proba(areas)
+        assert probabilities.shape == (len(y), 3)
+        assert probabilities.sum(axis=1) == pytest.approx(np.ones(len(y)))
+
+
+def test_every_model_but_chance_tells_compounds_apart(choose_parts, pellets, each_model):
+    areas, y, _ = pellets(signal=1.0, effect=0.02, classes=3, peaks=12)
+    pipeline = small(choose_parts(model=each_model))
+    right = (pipeline.fit(areas[::2], y[::2]).predict(areas[1::2]) == y[1::2]).mean()
+    assert right == pytest.approx(1 / 3) if each_model == "dummy" else right > 0.85
+
+
+def test_the_named_ions_are_divided_by():
+    cfg = compose(["normalisation=selected_ions", "normalisation.ions=[OH, 7.0166]"])
+    mz = np.array([1.0084, 7.0166, 15.9955, 16.0192, 17.0033])
+    assert build(cfg.normalisation, cfg.scaling, cfg.model, None, mz)[0].peaks == (4, 1)
+    with pytest.raises(ConfigError, match=r"within 0\.01 u of OH .*nearest are 7\.0166, 15\.9955"):
+        build(cfg.normalisation, cfg.scaling, cfg.model, None, mz[:4])
+    with pytest.raises(ConfigError, match="selected_ions needs the m/z"):
+        build(cfg.normalisation, cfg.scaling, cfg.model)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["+normalisation.ions=[O]"], "total_counts divides by no ions"),
+        (["+normalisation.column=pulses"], "total_counts reads no column"),
+        (["normalisation=pqn", "+normalisation.column=pulses"], "pqn reads no column"),
+        (
+            ["normalisation=primary_ion_dose", "normalisation.column=null"],
+            r"primary_ion_dose needs normalisation\.column",
+        ),
+        (["normalisation=primary_ion_dose", "+normalisation.ions=[O]"], "divides by no ions"),
+    ],
+)
+def test_settings_that_do_not_go_with_the_normalisation_are_refused(choose, overrides, told):
+    with pytest.raises(ConfigError, match=told):
+        choose(*overrides)
 
 
 def test_the_seed_reaches_the_model(choose):

@@ -6,7 +6,7 @@ import pytest
 
 from ionprint.errors import DataError
 from ionprint.models.folds import plain_folds
-from ionprint.models.ranking import rank_ions, weights
+from ionprint.models.ranking import rank_ions, resample, share_in_first, weights
 
 
 @pytest.fixture
@@ -78,3 +78,51 @@ def test_ranks_do_not_depend_on_the_order_of_spectra(choose, problem):
     other = rank_ions(choose(), areas[::-1], y[::-1], mz, type(folds)("plain", back))
     merged = pd.merge(one, other, on=["compound", "mz"])
     assert merged["weight_x"].to_numpy() == pytest.approx(merged["weight_y"], abs=1e-3)
+
+
+def test_a_planted_ion_is_always_among_the_first(choose, pellets):
+    areas, y, groups = pellets(signal=0.1, effect=0.3, classes=3, peaks=30)
+    areas[:, 11] = np.where(y == "c1", 5000, 5)
+    counted = []
+    share = share_in_first(choose(), areas, y, groups, 5, 20, 0, advance=lambda: counted.append(1))
+    assert share.shape == (3, 30)
+    assert share[1, 11] == 1.0
+    assert share.sum(axis=1) == pytest.approx([5.0] * 3)
+    assert 0 < np.sort(share[1])[-5] < 1
+    assert len(counted) == 20
+    again = share_in_first(choose(), areas, y, groups, 5, 20, 0)
+    assert (again == share).all()
+    assert (share_in_first(choose(), areas, y, groups, 5, 20, 1) != share).any()
+
+
+def test_pellets_are_drawn_whole_and_within_their_compound(pellets):
+    _, y, groups = pellets(signal=0, effect=0, classes=3, peaks=2)
+    rng = np.random.default_rng(0)
+    sizes = set()
+    for _ in range(50):
+        rows = resample(y, groups, rng)
+        assert pd.Series(y[rows]).value_counts().to_dict() == {"c0": 12, "c1": 12, "c2": 12}
+        drawn = pd.Series(rows).value_counts()
+        for pellet in np.unique(groups):
+            times = set(drawn.reindex(np.flatnonzero(groups == pellet), fill_value=0))
+            assert len(times) == 1
+        sizes.add(len(set(groups[rows])))
+    assert min(sizes) < 9  # some pellet is left out
+
+
+def test_groups_that_compounds_share_are_drawn_whole_and_no_compound_is_missing():
+    y = np.array(["a", "a", "b", "a", "b", "c"])
+    groups = np.array(["g1", "g2", "g1", "g3", "g3", "g2"])
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        rows = resample(y, groups, rng)
+        assert set(y[rows]) == {"a", "b", "c"}
+        drawn = pd.Series(rows).value_counts()
+        for group in set(groups[rows]):
+            assert len(set(drawn.reindex(np.flatnonzero(groups == group)))) == 1
+
+
+def test_without_groups_spectra_are_drawn_within_their_compound():
+    y = np.repeat(["a", "b"], [3, 5])
+    rows = resample(y, None, np.random.default_rng(0))
+    assert pd.Series(y[rows]).value_counts().to_dict() == {"a": 3, "b": 5}

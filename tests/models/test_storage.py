@@ -39,22 +39,37 @@ def saved(trained, tmp_path):
     return tmp_path
 
 
-def test_every_model_on_every_scaling_comes_back_the_same(
-    choose, problem, tmp_path, each_model, each_scaling
-):
-    pipeline = choose(f"model={each_model}", f"scaling={each_scaling}")
-    if each_model == "random_forest":
+def comes_back_the_same(pipeline, inputs, y, folder, **about):
+    if "n_estimators" in pipeline[-1].get_params():
         pipeline.set_params(classify__n_estimators=10)
     with fitting():
-        model = TrainedModel(pipeline.fit(*problem), MZ, {"seed": 0})
-    save_model(model, tmp_path)
-    back = load_model(tmp_path)
+        model = TrainedModel(pipeline.fit(inputs, y), MZ, {"seed": 0, **about})
+    save_model(model, folder)
+    back = load_model(folder)
     pd.testing.assert_frame_equal(
-        back.probabilities(problem[0]), model.probabilities(problem[0]), check_exact=True
+        back.probabilities(inputs), model.probabilities(inputs), check_exact=True
     )
     assert back.classes == ["c0", "c1", "c2"]
     assert back.mz.tolist() == MZ.tolist()
     assert back.about["seed"] == 0
+    assert back.dose_column == about.get("dose_column")
+
+
+def test_every_model_comes_back_the_same(choose_parts, problem, tmp_path, each_model):
+    comes_back_the_same(choose_parts(model=each_model), *problem, tmp_path)
+
+
+def test_every_scaling_comes_back_the_same(choose_parts, problem, tmp_path, each_scaling):
+    comes_back_the_same(choose_parts(scaling=each_scaling), *problem, tmp_path)
+
+
+def test_every_normalisation_comes_back_the_same(
+    choose_parts, inputs_of, problem, tmp_path, each_normalisation
+):
+    areas, y = problem
+    inputs = inputs_of(each_normalisation, areas)
+    dose = {"dose_column": "primary_ions"} if inputs is not areas else {}
+    comes_back_the_same(choose_parts(each_normalisation), inputs, y, tmp_path, **dose)
 
 
 FIT = """
@@ -65,9 +80,10 @@ from ionprint.config import compose
 from ionprint.models.pipeline import build
 from ionprint.models.storage import TrainedModel, save_model
 areas = np.random.default_rng(0).poisson(50, (30, 4))
-for model in ("logistic", "svm_linear", "random_forest"):
+MODELS = "logistic svm_linear random_forest pls_da gradient_boosting mlp".split()
+for model in MODELS:
     cfg = compose([f"model={model}"], Path(sys.argv[2]))
-    params = {"n_estimators": 5} if model == "random_forest" else {}
+    params = {"n_estimators": 5} if model in ("random_forest", "gradient_boosting") else {}
     pipeline = build(cfg.normalisation, cfg.scaling, cfg.model, params)
     pipeline.fit(areas, np.repeat(["a", "b", "c"], 10))
     folder = Path(sys.argv[1]) / model
@@ -84,7 +100,7 @@ def test_equal_models_are_equal_bytes_in_any_process(project, tmp_path, contents
         command = [sys.executable, "-c", FIT, str(folder), str(project)]
         subprocess.run(command, check=True, env=environment)
         files.append(contents(folder))
-    assert len(files[0]) == 9
+    assert len(files[0]) == 3 * 6
     assert files[0] == files[1]
 
 
@@ -196,6 +212,42 @@ def test_peaks_are_taken_by_name(trained, problem):
 def test_what_are_no_areas_is_refused(trained, areas, told):
     with pytest.raises(DataError, match=told):
         trained.probabilities(areas)
+
+
+@pytest.fixture
+def by_dose(choose, inputs_of, problem):
+    """Make a model that divides by the primary ions, and a table of what it reads."""
+    inputs = inputs_of("primary_ion_dose", problem[0])
+    pipeline = choose("normalisation=primary_ion_dose").fit(inputs, problem[1])
+    model = TrainedModel(pipeline, MZ, {"dose_column": "primary_ions"})
+    return model, pd.DataFrame(inputs, columns=model.inputs)
+
+
+def test_primary_ions_are_taken_by_name_and_divided_by(by_dose, tmp_path):
+    model, table = by_dose
+    assert model.inputs == [*model.columns, "primary_ions"]
+    right = model.probabilities(table)
+    for same in (table[table.columns[::-1]], table * 3, table.to_numpy()):
+        pd.testing.assert_frame_equal(model.probabilities(same), right)
+    assert not np.allclose(model.probabilities(table.assign(primary_ions=1e8)), right)
+
+
+def test_a_table_without_primary_ions_is_refused(by_dose):
+    model, table = by_dose
+    with pytest.raises(DataError, match="the column 'primary_ions' is missing"):
+        model.probabilities(table[model.columns])
+    with pytest.raises(DataError, match=r"expected \(n, 5\), the last being primary_ions"):
+        model.probabilities(table[model.columns].to_numpy())
+    with pytest.raises(DataError, match="1 of 36 spectra cannot be normalised: .* primary ions"):
+        model.probabilities(table.assign(primary_ions=[0, *[1e8] * 35]))
+
+
+def test_a_folder_that_forgot_its_primary_ions_is_refused(by_dose, tmp_path):
+    save_model(by_dose[0], tmp_path)
+    about = (tmp_path / "model.yaml").read_text()
+    (tmp_path / "model.yaml").write_text(about.replace("dose_column: primary_ions\n", ""))
+    with pytest.raises(ModelFileError, match="4 peaks, the model 5"):
+        load_model(tmp_path)
 
 
 def test_saving_twice_gives_the_same_bytes(choose, problem, tmp_path):

@@ -1,6 +1,7 @@
 """The stages one after another on the small simulated set: what they write, twice the same."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from ionprint.files import read_table
 from ionprint.ions.formula import ion_mz
 from ionprint.models.storage import load_model
 from ionprint.spectra.table import PeakTable
+from ionprint.stages import rank
+
+from ..conftest import QUICK, STAGES
 
 COMPOUNDS = ["Li2CO3", "Li2O", "Li3N", "LiH", "LiOH"]
 PROBABILITIES = [f"p_{c}" for c in COMPOUNDS]
@@ -32,12 +36,17 @@ def test_all_files_are_there_and_no_others(with_results, contents):
         "peaks/sum_spectrum.json",
         "peaks/sum_spectrum.parquet",
         "tuning/trials.csv",
+        "tuning/outer_trials.csv",
         "tuning/best.yaml",
         "evaluation/metrics.json",
         "evaluation/folds.csv",
         "evaluation/predictions.csv",
         "evaluation/confusion.csv",
         "ranking/ions.csv",
+        "ranking/methods.csv",
+        "ranking/published.csv",
+        "ranking/summary.json",
+        "checks/checks.csv",
         "model/model.skops",
         "model/model.yaml",
         "model/peaks.csv",
@@ -126,11 +135,68 @@ def test_the_evaluation(with_results):
     assert metrics["source"] == "simulated"
     assert metrics["meaning"].startswith("how well spectra of a sample never seen")
     assert (metrics["spectra"], metrics["classes"], metrics["groups"]) == (30, 5, 15)
-    assert metrics["score"] == metrics["grouped"]
+    assert metrics["score"] == metrics["nested"]
+    assert metrics["score"]["folds"] == "nested grouped"
+    kinds = {"nested grouped": "nested", **{k: k for k in ("grouped", "plain", "dummy")}}
     folds = pd.read_csv(OUT / "evaluation" / "folds.csv")
-    assert folds.groupby("folds")["spectra"].sum().to_dict() == {"grouped": 30, "plain": 30}
-    for scheme, rows in folds.groupby("folds"):
-        assert metrics[scheme]["accuracy"] == pytest.approx(rows["accuracy"].mean(), abs=1e-4)
+    assert folds.groupby("folds")["spectra"].sum().to_dict() == dict.fromkeys(kinds, 30)
+    for folds_of, rows in folds.groupby("folds"):
+        score = metrics[kinds[folds_of]]
+        mean = np.average(rows["accuracy"], weights=rows["spectra"])
+        assert score["accuracy"] == pytest.approx(mean, abs=1e-4)
+        assert score["accuracy_low"] <= score["accuracy"] <= score["accuracy_high"]
+    assert (metrics["score"]["unit"], metrics["score"]["units"]) == ("sample", 15)
+    assert metrics["dummy"]["accuracy"] == 0.2
+    assert metrics["dummy"]["log_loss"] == pytest.approx(np.log(5), abs=1e-4)
+    gap = metrics["plain"]["log_loss"] - metrics["grouped"]["log_loss"]
+    assert metrics["gap"]["log_loss"] == pytest.approx(gap, abs=1e-4)
+    assert metrics["permutation"]["p_value"] == pytest.approx(1 / 6, abs=1e-4)
+    assert metrics["tuned"]["again"] == pytest.approx(metrics["tuned"]["score"], abs=1e-6)
+
+
+def test_peak_lists_found_in_training_spectra_alone(with_results):
+    metrics = json.loads((OUT / "evaluation" / "metrics.json").read_text())
+    rebuilt, score = metrics["rebuilt_peaks"], metrics["score"]
+    assert len(rebuilt["peaks"]) == score["n_folds"]
+    assert len(set(rebuilt["peaks"])) > 1  # each fold found its own
+    assert max(rebuilt["peaks"]) < metrics["peaks"]  # fewer spectra, fewer peaks
+    difference = rebuilt["log_loss"] - score["log_loss"]
+    assert rebuilt["difference"]["log_loss"] == pytest.approx(difference, abs=1e-4)
+    assert rebuilt["log_loss"] != score["log_loss"]
+    assert rebuilt["accuracy"] > 0.9
+
+
+def test_the_checks(with_results):
+    checks = pd.read_csv(OUT / "checks" / "checks.csv").set_index("name")["result"]
+    assert len(checks) == 9
+    assert set(checks.drop(["optimum_at_edge", "saturated_top_ions"])) == {"passed"}
+    page = Path(__file__).parents[2] / "docs" / "checks.md"
+    headings = [line[3:] for line in page.read_text().splitlines() if line.startswith("## ")]
+    assert [h.replace(" ", "_") for h in headings] == checks.index.tolist()
+
+
+def test_plain_folds_fail_a_check(with_results, capsys):
+    choices = ["cross_validation=stratified", "tuning.trials=2"]
+    for stage in ("tune", "evaluate", "check"):
+        assert main([stage, *choices]) == 0
+    assert re.search(r"groups across folds +failed", capsys.readouterr().out)
+    checks = pd.read_csv(OUT / "checks" / "checks.csv").set_index("name")
+    assert checks.loc["groups_across_folds", "finding"] == "14 of 15 (sample) on both sides"
+
+
+def test_repeated_folds_are_predicted_once_a_draw(with_results):
+    choices = ["cross_validation=repeated", "cross_validation.n_repeats=2", "tuning.trials=2"]
+    for stage in ("tune", "evaluate"):
+        assert main([stage, *choices, "evaluation.permutations=0"]) == 0
+    predictions = pd.read_csv(OUT / "evaluation" / "predictions.csv")
+    assert predictions.groupby("file")["draw"].apply(list).map(sorted).tolist() == [[1, 2]] * 30
+    metrics = json.loads((OUT / "evaluation" / "metrics.json").read_text())
+    assert metrics["permutation"] is None
+    confusion = pd.read_csv(OUT / "evaluation" / "confusion.csv").set_index("compound")
+    assert confusion.to_numpy().sum() == 60
+
+
+def test_the_predictions(with_results):
     predictions = pd.read_csv(OUT / "evaluation" / "predictions.csv")
     head = ["file", "sample", "spot", "compound", "predicted", "fold"]
     assert predictions.columns.tolist() == [*head, *PROBABILITIES]
@@ -146,12 +212,12 @@ def test_the_evaluation(with_results):
 def test_the_ranking_names_ions_of_each_compound(with_results):
     ions = pd.read_csv(OUT / "ranking" / "ions.csv", keep_default_na=False)
     told = ["ion", "error_ppm", "confidence", "satellite_of"]
-    assert ions.columns.tolist() == ["compound", "rank", "mz", *told, "weight", "weight_sd"]
+    assert ions.columns.tolist() == rank.COLUMNS
     names = pd.read_csv(OUT / "peaks" / "peaks.csv", keep_default_na=False).set_index("mz")
     assert ions[told].astype(str).to_numpy().tolist() == (
         names.loc[ions["mz"], told].astype(str).to_numpy().tolist()
     )
-    for compound, rows in ions.groupby("compound"):
+    for compound, rows in ions.sort_values("rank").groupby("compound"):
         assert rows["rank"].tolist() == list(range(1, len(rows) + 1)), compound
         assert (rows["weight"].diff().dropna() <= 0).all()
     first = ions[ions["rank"] <= 10].groupby("compound")["ion"].apply(set)
@@ -193,8 +259,8 @@ def test_the_composition_is_the_mean_of_the_spectra(with_results):
 def test_running_twice_gives_the_same_bytes(with_results, contents):
     before = contents(OUT)
     shutil.rmtree(OUT)
-    for stage in ("peaks", "tune", "evaluate", "rank", "train", "composition"):
-        assert main([stage, "tuning.trials=4"]) == 0
+    for stage in STAGES:
+        assert main([stage, *QUICK]) == 0
     after = contents(OUT)
     assert [name for name in before if before[name] != after.get(name)] == []
     assert set(after) == set(before)
@@ -242,11 +308,14 @@ def test_one_pellet_a_class_is_told_as_repeatability(with_results, capsys):
     table.samples.loc[table.samples["role"] == "reference", "sample"] = table.samples["compound"]
     table.write(path)
     assert main(["tune", "tuning.trials=2"]) == 0
-    assert main(["evaluate"]) == 0
+    assert main(["evaluate", "tuning.trials=2"]) == 0
     metrics = json.loads((OUT / "evaluation" / "metrics.json").read_text())
     assert metrics["grouped"] is None
-    assert metrics["score"] == metrics["plain"]
-    assert "repeatability, not generalisation" in metrics["meaning"]
+    assert metrics["score"]["folds"] == "nested plain"
+    assert metrics["score"]["unit"] == "spectrum"
+    assert metrics["permutation"] is None
+    assert "repeatability within a sample, not generalisation" in metrics["meaning"]
+    assert "repeatability within a sample, not generalisation" in capsys.readouterr().out
 
 
 def calibrants():

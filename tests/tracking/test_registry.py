@@ -59,3 +59,24 @@ def test_a_champion_chosen_by_hand_stays(root):
     again = log_run(cfg).registered
     assert (again.version, again.already, again.champion) == (2, True, False)
     assert champion("byhand") == 1
+
+
+def test_a_model_that_failed_a_check_is_not_champion_unless_that_was_accepted(root):
+    import mlflow
+
+    blocked = log(root, "checked", "first", failed=["far_from_class", "too_few_groups"])
+    assert (blocked.version, blocked.champion) == (1, False)
+    assert "failed checks: far_from_class, too_few_groups" in blocked.message
+    client = mlflow.MlflowClient()
+    tags = client.get_model_version("checked", "1").tags
+    assert tags["ionprint.checks_failed"] == "far_from_class, too_few_groups"
+
+    reason = {"far_from_class": "spot 3 is of another day"}
+    allowed = log(root, "checked", "second", seed=2, accepted=reason)
+    assert (allowed.version, allowed.champion) == (2, True)
+    tags = client.get_model_version("checked", "2").tags
+    assert tags["ionprint.checks_accepted"] == "far_from_class: spot 3 is of another day"
+
+    half = {"failed": ["optimum_at_edge"], "accepted": reason, "score": (1, 1, 0)}
+    assert not log(root, "checked", "third", seed=4, **half).champion
+    assert champion("checked") == 2

@@ -35,6 +35,10 @@ def test_a_run_holds_the_results(results):
     assert run.data.params["best.C"] == "0.5"
     assert run.data.params["seed"] == "0"
     assert run.data.metrics["grouped/accuracy"] == 0.95
+    assert run.data.metrics["rebuilt_peaks/difference/accuracy"] == 0.1
+    choices = {k: run.data.tags[k] for k in ("normalisation", "scaling", "model")}
+    assert choices == {"normalisation": "total_counts", "scaling": "minmax", "model": "logistic"}
+    assert run.data.tags["ionprint.meaning"] == "nothing, it is a toy"
     assert run.data.tags["ionprint.data"] == "a" * 64
     assert run.data.tags["ionprint.source"] == "simulated"
     (data,) = run.inputs.dataset_inputs
@@ -69,7 +73,10 @@ def test_the_description_begins_with_the_finding(results):
     (run,) = runs_of(results)
     note = run.data.tags["mlflow.note.content"].splitlines()
     assert note[0] == "**anode 1: Li2CO3 0.70, LiF 0.25.** Simulated data."
-    assert "| grouped | 0.950 ± 0.020 | 0.940 ± 0.020 | 0.200 ± 0.020 |" in note
+    row = "0.950 [0.930, 0.960] | 0.940 [0.920, 0.950] | 0.200 [0.180, 0.210]"
+    assert any(line.startswith(f"| **grouped** (quoted) | {row}") for line in note)
+    assert any("The quoted score means: nothing, it is a toy." in line for line in note)
+    assert any(line.endswith("No check failed.") for line in note)
     assert any(line.startswith("| LiF | LiO1 (15.0955), 24.1760,") for line in note)
 
 
@@ -78,12 +85,12 @@ def test_results_without_ranking_mixtures_and_groups_are_logged(results):
     (outputs / "ranking/ions.csv").unlink()
     (outputs / "composition/samples.csv").unlink()
     metrics = json.loads((outputs / "evaluation/metrics.json").read_text())
-    metrics["grouped"] = None
+    metrics["grouped"] = metrics["gap"] = metrics["permutation"] = None
     (outputs / "evaluation/metrics.json").write_text(json.dumps(metrics))
     log_run(results)
     (run,) = runs_of(results)
     assert "grouped/accuracy" not in run.data.metrics
-    assert "| grouped | not possible | | |" in run.data.tags["mlflow.note.content"]
+    assert "| grouped | not possible | | | |" in run.data.tags["mlflow.note.content"]
 
 
 def test_the_same_results_are_logged_once(results):
@@ -126,7 +133,9 @@ def test_results_of_two_models_are_not_logged_as_one(root, results, folder):
 def test_a_sweep_is_a_run_with_runs_in_it(root, results):
     import mlflow
 
-    parent = start_parent(results, "sweep", "all of them")
+    parent = start_parent(results, "sweep", "all of them", "one")
+    assert start_parent(results, "sweep", "all of them", "one") == parent  # gone on with
+    assert start_parent(results, "sweep", "all of them", "two") != parent
     child = log_run(results, parent_run_id=parent, register=False)
     assert child.registered is None
     finish_parent(

@@ -74,6 +74,48 @@ def test_what_is_no_peak_table_is_refused_shortly(model, areas, spoil, says):
     assert len(str(refused.value)) < 200
 
 
+@pytest.fixture
+def by_dose():
+    """Make the served side of a model that divides by the primary ions, and a table for it."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from ionprint.models.normalisation import PerDose
+    from ionprint.models.storage import TrainedModel
+    from ionprint.tracking.served_model import PeakAreasToProbabilities
+
+    inputs = np.array([[1.0, 0, 1e8], [4, 0, 2e8], [0, 1, 1e8], [0, 4, 2e8]])
+    pipeline = make_pipeline(PerDose(), LogisticRegression()).fit(inputs, ["a", "a", "b", "b"])
+    served = PeakAreasToProbabilities()
+    served.model = TrainedModel(pipeline, np.array([7.0165, 9.0322]), {"dose_column": "ions"})
+    return served, pd.DataFrame(inputs, columns=served.model.inputs)
+
+
+def test_primary_ions_are_asked_for_by_name(by_dose):
+    served, table = by_dose
+    answer = served.predict(None, table[table.columns[::-1]])
+    pd.testing.assert_frame_equal(answer, served.model.probabilities(table))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda t: t.drop(columns="ions"), "the column 'ions' is missing: the primary ions"),
+        (lambda t: t.assign(ions=[1e8, 0, 1e8, 1e8]), "number of primary ions is 0"),
+        (lambda t: t.assign(ions=np.nan), "not a number in ions"),
+        (lambda t: t.assign(ions=-1), "negative .* in ions"),
+        (lambda t: t[["7.0165"]], "2 of 3 columns are missing: 9.0322, ions"),
+    ],
+)
+def test_a_table_without_primary_ions_is_refused(by_dose, spoil, says):
+    from mlflow.exceptions import MlflowException
+
+    served, table = by_dose
+    with pytest.raises(MlflowException, match=says) as refused:
+        served.predict(None, spoil(table))
+    assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
 @contextlib.contextmanager
 def server(arguments, root, health):
     """Run `mlflow ...` at `root` on a free port until it answers at `health`."""

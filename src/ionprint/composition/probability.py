@@ -12,14 +12,15 @@ def read_spectra(model: TrainedModel, table: PeakTable) -> pd.DataFrame:
     Parameters
     ----------
     table : PeakTable
-        Mixtures and anodes, on the model's own peaks.
+        Mixtures and anodes, on the model's own peaks, with the primary ions in the sheet where the
+        model divides by them.
 
     Returns
     -------
     DataFrame
         The sheet's columns without `compound`, then `p_<compound>`.
     """
-    probabilities = model.probabilities(table.areas)
+    probabilities = model.probabilities(table.inputs(model.dose_column))
     samples = table.samples.drop(columns=["compound"])
     return pd.concat([samples.reset_index(drop=True), probabilities], axis=1)
 

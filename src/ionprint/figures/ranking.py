@@ -1,17 +1,28 @@
-"""The ions that speak most for each compound, with their weights."""
+"""The ions that speak most for each compound, with their weights and what else speaks for them."""
 
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from ionprint.errors import DataError
 from ionprint.figures.formula import mathtext
 from ionprint.figures.style import EDGE, Look, compound_looks, new_figure, styled
+from ionprint.models.families import families
 
-SHOWN = 10  # ions a compound
+SHOWN = 10  # ion families a compound
+WIDE = 10.0  # inches, from which the legend stands in one row
+STRENGTH = {"specific": 1.0, "compatible": 0.45, "incompatible": 0.0}
+"""How full a bar's colour is, by evidence; full where there is none."""
+MEANING = {
+    "specific": "specific: most intense here, the elements fit",
+    "compatible": "compatible: the elements fit",
+    "incompatible": "incompatible: has an element that the compound lacks",
+}
 
 
 @styled
@@ -20,10 +31,13 @@ def ranking_figure(
 ) -> Figure:
     """Draw the first ten ions of every compound, one panel a compound.
 
+    An ion and its isotope satellites are one bar, the largest weight among them.
+
     Parameters
     ----------
     ions : pandas.DataFrame
-        Columns compound, rank (from 1), mz (u), ion (formula or ""), weight, weight_sd.
+        Columns compound, rank (from 1), mz (u), ion (formula or ""), weight, weight_sd; family,
+        family_rank and satellite_of where peaks are grouped; evidence where it was judged.
     source : {"simulated", "measured"}
         Where the spectra come from.
     compounds : iterable of str, optional
@@ -43,31 +57,43 @@ def ranking_figure(
         raise DataError("the ion ranking has no rows: there is nothing to draw.")
     names = sorted(set(ions["compound"]))
     looks = compound_looks([*names, *(compounds or [])])
+    ions = families(ions)
+    shown = {name: _first(ions, name) for name in names}
     columns = min(len(names), 3 if len(names) != 4 else 2)
     rows = -(-len(names) // columns)
     figure = new_figure(max(3.7 * columns, 5.0), 3.2 * rows + 0.6, source)
-    figure.suptitle("Characteristic ions")
-    shown = {name: _first(ions, name) for name in names}
+    grouped = any(own["satellites"].any() for own in shown.values())
+    figure.suptitle("Characteristic ions" + (", +n: and n isotope satellites" if grouped else ""))
     limits = _limits(pd.concat(shown.values()))
     for i, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, i + 1)
         _panel(axes, shown[name], looks[name])
-        axes.set_title(mathtext(name))
+        axes.set_title(mathtext(name) + _remark(shown[name]))
         axes.set_xlim(limits)
         if i + columns >= len(names):
             axes.set_xlabel("weight (mean over folds)")
+    _legend(figure, pd.concat(shown.values()))
     return figure
 
 
-def ion_label(ion: str, mz: float) -> str:
-    """Write an ion and its m/z, `LiH2- 9.0322`, as mathtext; the m/z alone for an unknown ion."""
+def ion_label(ion: str, mz: float, satellites: int = 0) -> str:
+    """Write an ion and its m/z, `LiH2-  9.0322 +1`, as mathtext; the m/z alone for an unknown ion.
+
+    Parameters
+    ----------
+    mz : float
+        u.
+    satellites : int
+        Isotope satellites that are shown by this ion.
+    """
     known = isinstance(ion, str) and ion.strip()
-    return f"{mathtext(ion, charge='-')}  {mz:.4f}" if known else f"{mz:.4f}"
+    label = f"{mathtext(ion, charge='-')}  {mz:.4f}" if known else f"{mz:.4f}"
+    return f"{label} +{satellites}" if satellites else label
 
 
 def _first(ions: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Select the first ions of one compound."""
-    own = ions[ions["compound"] == name].sort_values("rank", kind="stable").head(SHOWN)
+    """Select the first families of one compound."""
+    own = ions[ions["compound"] == name].head(SHOWN)
     return own.astype({"weight": float, "weight_sd": float})
 
 
@@ -89,16 +115,42 @@ def _panel(axes: Axes, own: pd.DataFrame, look: Look) -> None:
         own["weight"].to_numpy(),
         xerr=own["weight_sd"].to_numpy(),
         height=0.72,
-        color=look.color,
+        color=_fills(own, look),
         hatch=look.hatch,
         edgecolor="white" if look.hatch and dark else EDGE,
         linewidth=0.6,
         error_kw={"ecolor": "#999999" if dark else EDGE, "elinewidth": 1.0, "capsize": 2.5},
     )
-    labels = [ion_label(ion, mz) for ion, mz in zip(own["ion"], own["mz"], strict=True)]
+    told = zip(own["ion"], own["mz"], own["satellites"], strict=True)
+    labels = [ion_label(ion, mz, satellites) for ion, mz, satellites in told]
     axes.set_yticks(places, labels)
     axes.set_ylim(max(len(own), SHOWN // 2) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.axvline(0.0, color=EDGE, linewidth=0.8)
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
     axes.locator_params(axis="x", nbins=5)
+
+
+def _fills(own: pd.DataFrame, look: Look) -> list[tuple[float, ...]]:
+    """Return the bars' colours, paler where less speaks for the ion."""
+    kinds = own["evidence"] if "evidence" in own else [""] * len(own)
+    return [to_rgba(look.color, STRENGTH.get(kind, 1.0)) for kind in kinds]
+
+
+def _remark(own: pd.DataFrame) -> str:
+    """Say in the title where none of the ions shown is the compound's own."""
+    judged = "own" in own and (own["evidence"] != "").any()
+    return ": none of its own" if judged and not own["own"].any() else ""
+
+
+def _legend(figure: Figure, shown: pd.DataFrame) -> None:
+    """Say what full, pale and empty bars mean, where there are any."""
+    kinds = set(shown["evidence"]) if "evidence" in shown else set()
+    handles = [
+        Patch(facecolor=to_rgba("#555555", strength), edgecolor=EDGE, label=MEANING[kind])
+        for kind, strength in STRENGTH.items()
+        if kind in kinds
+    ]
+    if handles:
+        columns = len(handles) if figure.get_figwidth() > WIDE else 1
+        figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False)

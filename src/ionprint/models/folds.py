@@ -106,7 +106,7 @@ def grouped_folds(
             for draw in range(n_repeats)
         ]
         if all(_sound(splits, y) for splits in draws):
-            return Folds("grouped", sum(draws, []), n_repeats)
+            return Folds("grouped", [split for splits in draws for split in splits], n_repeats)
     return None
 
 
@@ -152,10 +152,10 @@ def meaning(grouped: Folds | None, group: str | None) -> str:
         return f"how well spectra of a {group} never seen in training are recognised"
     if group:
         return (
-            f"repeatability, not generalisation: no class can be tested on a {group} that training "
-            f"has not seen, so spots of the same {group} stand in both"
+            f"repeatability within a {group}, not generalisation: not every compound can be tested "
+            f"on a {group} that training has not seen, so spots of one {group} stand in both"
         )
     return (
-        "repeatability, not generalisation: folds are plain, so spots of the same pellet stand in "
-        "training and test"
+        "repeatability within a pellet, not generalisation: folds are plain, so spots of one "
+        "pellet stand in training and test"
     )

@@ -5,9 +5,12 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from sklearn.base import TransformerMixin
 from sklearn.pipeline import Pipeline
 
 from ionprint.errors import ConfigError, IonprintError
+from ionprint.models.normalisation import PerDose, nearest_peaks
 
 
 def build(
@@ -15,17 +18,24 @@ def build(
     scaling: Mapping,
     model: Mapping,
     params: Mapping[str, Any] | None = None,
+    mz: np.ndarray | None = None,
+    charge: int = -1,
 ) -> Pipeline:
     """Build the pipeline that the configuration chooses.
 
     Parameters
     ----------
     normalisation, scaling : mapping
-        As in conf/normalisation and conf/scaling: `name`, `transformer` with `_target_`.
+        As in conf/normalisation and conf/scaling: `name`, `transformer` with `_target_`; a
+        normalisation may have `ions` to divide by, or the `column` that primary ions stand in.
     model : mapping
         As in conf/model: `name`, `estimator` with `_target_`.
     params : mapping, optional
         Tuned hyperparameters of the estimator.
+    mz : ndarray, shape (n_peaks,), optional
+        m/z of the peaks (u); needed where ions are named.
+    charge : int
+        Of the named ions, -1 or +1.
 
     Returns
     -------
@@ -35,7 +45,8 @@ def build(
     Raises
     ------
     ConfigError
-        A `_target_` cannot be made, or a hyperparameter is not one of the estimator's.
+        A `_target_` cannot be made, a hyperparameter is not one of the estimator's, a named ion has
+        no peak, or ions or column do not go with the normalisation.
     """
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
@@ -48,12 +59,38 @@ def build(
         ]
     except InstantiationException as exc:
         raise ConfigError(str(exc).splitlines()[0]) from exc
+    _complete(steps[0][1], normalisation, mz, charge)
     pipeline = Pipeline(steps)
     try:
         pipeline[-1].set_params(**(params or {}))
     except ValueError as exc:
         raise ConfigError(f"model {model['name']}: {exc}") from exc
     return pipeline
+
+
+def _complete(
+    normaliser: TransformerMixin, chosen: Mapping, mz: np.ndarray | None, charge: int
+) -> None:
+    """Tell the normaliser which peaks it divides by; refuse settings it would not heed."""
+    name, ions, column = chosen["name"], chosen.get("ions"), chosen.get("column")
+    by_peaks = "peaks" in normaliser.get_params()
+    if ions is not None and not by_peaks:
+        raise ConfigError(
+            f"normalisation={name} divides by no ions; leave normalisation.ions out, or choose "
+            f"normalisation=selected_ions"
+        )
+    if (column is not None) != isinstance(normaliser, PerDose):
+        raise ConfigError(
+            f"normalisation={name} reads no column of the sample sheet; leave normalisation.column "
+            f"out, or choose normalisation=primary_ion_dose"
+            if column is not None
+            else f"normalisation={name} needs normalisation.column: the column of the sample sheet "
+            f"with the primary ions of each spectrum"
+        )
+    if ions is not None:
+        if mz is None:
+            raise ConfigError(f"normalisation={name} needs the m/z of the peaks to find its ions")
+        normaliser.set_params(peaks=nearest_peaks(ions, mz, charge))
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """Characteristic ions: each compound's peaks in the order of their weights."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
@@ -84,3 +86,74 @@ def rank_ions(
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def share_in_first(
+    pipeline: Pipeline,
+    areas: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray | None,
+    first: int,
+    resamples: int,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Return how often each peak is among a compound's first ones when the spectra are redrawn.
+
+    The whole pipeline is fitted anew on each bootstrap resample (Efron and Gong, American
+    Statistician 37 (1983) 36).
+
+    Parameters
+    ----------
+    groups : ndarray of str or None
+        What is drawn as a whole, see `resample`; None: spectra.
+    first : int
+        Peaks of a compound that count as its first.
+    resamples : int
+        1 or more.
+    advance : callable
+        Called after each resample.
+
+    Returns
+    -------
+    ndarray, shape (n_classes, n_peaks)
+        Shares from 0 to 1.
+    """
+    rng = np.random.default_rng(seed)
+    hits: np.ndarray | float = 0.0
+    for _ in range(resamples):
+        rows = resample(y, groups, rng)
+        values = weights(clone(pipeline).fit(areas[rows], y[rows]), areas[rows], y[rows])
+        order = np.argsort(-values, axis=1, kind="stable")[:, :first]
+        hit = np.zeros(values.shape)
+        np.put_along_axis(hit, order, 1.0, axis=1)
+        hits = hits + hit
+        advance()
+    return np.asarray(hits) / resamples
+
+
+def resample(y: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """Draw as many groups as there are, with replacement, so that every class is there.
+
+    Where each group has one class, its groups are drawn within each class; where classes share
+    groups, whole groups are drawn until no class is missing. Without groups spectra are drawn
+    within each class.
+
+    Returns
+    -------
+    ndarray of int
+        Rows, repeated as often as their group was drawn.
+    """
+    groups = np.arange(len(y)) if groups is None else groups
+    names, of = np.unique(groups, return_inverse=True)
+    members = [np.flatnonzero(of == i) for i in range(len(names))]
+    if all(len(set(y[rows])) == 1 for rows in members):
+        held = np.array([y[rows[0]] for rows in members])
+        pools = [np.flatnonzero(held == c) for c in np.unique(y)]
+    else:
+        pools = [np.arange(len(names))]
+    while True:
+        drawn = [i for pool in pools for i in rng.choice(pool, len(pool))]
+        rows = np.concatenate([members[i] for i in drawn])
+        if len(set(y[rows])) == len(set(y)):
+            return rows

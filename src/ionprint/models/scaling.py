@@ -1,9 +1,11 @@
 """Scaling: what makes peaks of different intensity comparable.
 
-Min-max and standard scaling are scikit-learn's own; here are those of the spectroscopists.
+Min-max, standard and maximum scaling are scikit-learn's own; here are those of the
+spectroscopists, and a robust one that counts do not break.
 """
 
 import numpy as np
+from scipy.special import ndtri
 
 from ionprint.models.normalisation import CountsTransformer
 
@@ -49,6 +51,48 @@ class Pareto(CountsTransformer):
     def transform(self, X) -> np.ndarray:
         """Return scaled areas, shape (n_spectra, n_peaks)."""
         return (self._counts(X, fitting=False) - self.mean_) / self.scale_
+
+
+class Robust(CountsTransformer):
+    """Centre each peak on its median and divide by the distance of two quantiles.
+
+    x_ij -> (x_ij - median_j) / (high_j - low_j), so that an odd spectrum does not set the scale:
+    with tail=25 the quartiles, as in scikit-learn's RobustScaler. Weak peaks are 0 in most spectra,
+    their quantiles coincide, and RobustScaler would leave them in counts, far above all others.
+    They are divided by the standard deviation instead, times the quantiles' distance of a normal
+    distribution (1.349 for quartiles). A peak that does not vary becomes 0. See Huber and
+    Ronchetti, Robust Statistics, 2nd ed. (2009).
+
+    Parameters
+    ----------
+    tail : float
+        Percentage of the spectra, at either end, that does not set the scale. An ion that only a
+        smaller share of them has, such as those of one compound, is scaled by its background.
+
+    Attributes
+    ----------
+    center_, scale_ : ndarray, shape (n_peaks,)
+    """
+
+    def __init__(self, tail: float = 25.0) -> None:
+        self.tail = tail
+
+    def fit(self, X, y=None):
+        """Learn median and quantiles of each peak from X, shape (n_spectra, n_peaks)."""
+        X = self._counts(X, fitting=True)
+        if not 0 <= self.tail < 50:
+            raise ValueError(f"tail={self.tail}: expected a percentage from 0 to below 50")
+        low, self.center_, high = np.percentile(X, [self.tail, 50, 100 - self.tail], axis=0)
+        normal = -2 * ndtri(max(self.tail, 1e-3) / 100)
+        # equal quantiles may differ by rounding after a normalisation
+        rounding = 1e-12 * X.max(axis=0)
+        scale = np.where(high - low > rounding, high - low, normal * X.std(axis=0))
+        self.scale_ = np.where(scale > rounding, scale, 1.0)
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        """Return scaled areas, shape (n_spectra, n_peaks)."""
+        return (self._counts(X, fitting=False) - self.center_) / self.scale_
 
 
 class Poisson(CountsTransformer):

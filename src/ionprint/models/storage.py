@@ -17,10 +17,15 @@ from ionprint.spectra.table import peak_names
 
 FILE = "model.skops"
 ALLOWED = [
+    "ionprint.models.normalisation.PerDose",
+    "ionprint.models.normalisation.ProbabilisticQuotient",
+    "ionprint.models.normalisation.SumOfPeaks",
     "ionprint.models.normalisation.TotalCounts",
+    "ionprint.models.pls.PLSDiscriminant",
     "ionprint.models.scaling.Log",
     "ionprint.models.scaling.Pareto",
     "ionprint.models.scaling.Poisson",
+    "ionprint.models.scaling.Robust",
     "ionprint.models.scaling.SquareRoot",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
@@ -41,7 +46,8 @@ class TrainedModel:
     mz : ndarray, shape (n_peaks,)
         m/z of the peaks it reads (u), in order.
     about : dict
-        Choices, hyperparameters, data set, versions: plain values.
+        Choices, hyperparameters, data set, versions: plain values. `dose_column` names the column
+        of primary ions, where the model divides by them.
     """
 
     pipeline: Pipeline
@@ -54,6 +60,16 @@ class TrainedModel:
         return peak_names(self.mz)
 
     @property
+    def dose_column(self) -> str | None:
+        """The sample sheet's column of primary ions that it divides by; None: by none."""
+        return self.about.get("dose_column")
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of all columns it reads, in order: the peaks, and last the primary ions."""
+        return self.columns + ([self.dose_column] if self.dose_column else [])
+
+    @property
     def classes(self) -> list[str]:
         """The compounds it knows, in the order of its probabilities."""
         return [str(c) for c in self.pipeline.classes_]
@@ -63,8 +79,9 @@ class TrainedModel:
 
         Parameters
         ----------
-        areas : ndarray, shape (n, n_peaks), or DataFrame
-            Peak areas (counts); a DataFrame is taken by column name, whatever its order.
+        areas : ndarray, shape (n, n_inputs), or DataFrame
+            Peak areas (counts), and last the primary ions where the model divides by them; a
+            DataFrame is taken by column name, whatever its order.
 
         Returns
         -------
@@ -74,7 +91,7 @@ class TrainedModel:
         Raises
         ------
         DataError
-            A peak is missing, or an area is not a count.
+            A peak or the primary ions are missing, or an area is not a count.
         """
         if isinstance(areas, pd.DataFrame):
             missing = [c for c in self.columns if c not in areas]
@@ -83,10 +100,16 @@ class TrainedModel:
                     f"{len(missing)} of {len(self.columns)} peaks are missing, e.g. m/z "
                     f"{', '.join(missing[:3])}; give all peaks of the model's peak list"
                 )
-            areas = areas[self.columns].to_numpy(dtype=float)
+            if self.dose_column and self.dose_column not in areas:
+                raise DataError(
+                    f"the column {self.dose_column!r} is missing: the model divides by the primary "
+                    f"ions of each spectrum"
+                )
+            areas = areas[self.inputs].to_numpy(dtype=float)
         areas = np.asarray(areas, dtype=float)
-        if areas.ndim != 2 or areas.shape[1] != len(self.mz):
-            raise DataError(f"areas of shape {areas.shape}, expected (n, {len(self.mz)})")
+        if areas.ndim != 2 or areas.shape[1] != len(self.inputs):
+            also = f", the last being {self.dose_column}" if self.dose_column else ""
+            raise DataError(f"areas of shape {areas.shape}, expected (n, {len(self.inputs)}){also}")
         if not (np.isfinite(areas).all() and (areas >= 0).all()):
             raise DataError("peak areas must be counts: finite and not negative")
         # scikit-learn refuses a table without rows
@@ -151,11 +174,12 @@ def load_model(folder: str | Path) -> TrainedModel:
         raise ModelFileError(f"{folder}: the model is damaged ({exc}); train it again") from exc
     if not isinstance(pipeline, Pipeline) or not isinstance(about, Mapping):
         raise ModelFileError(f"{folder} holds no ionprint model; train it again")
-    if getattr(pipeline, "n_features_in_", len(mz)) != len(mz):
-        raise ModelFileError(
-            f"{folder}: peaks.csv has {len(mz)} peaks, the model {pipeline.n_features_in_}"
-        )
-    return TrainedModel(pipeline, mz, dict(about))
+    model = TrainedModel(pipeline, mz, dict(about))
+    reads = getattr(pipeline, "n_features_in_", len(model.inputs))
+    if reads != len(model.inputs):
+        also = f" and model.yaml {model.dose_column!r}" if model.dose_column else ""
+        raise ModelFileError(f"{folder}: peaks.csv has {len(mz)} peaks{also}, the model {reads}")
+    return model
 
 
 def _same_bytes(data: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """Hyperparameters chosen by Optuna under cross-validation."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,13 @@ from sklearn.base import clone
 from sklearn.metrics import f1_score
 from sklearn.pipeline import Pipeline
 
-from ionprint.errors import ConfigError
-from ionprint.models.folds import Folds
+from ionprint.config import MINIMISED
+from ionprint.errors import ConfigError, DataError
+from ionprint.models.folds import Folds, scoring_folds
+from ionprint.models.pipeline import fitting
+from ionprint.models.study import Draws, Study, Trial
 
-MINIMISED = ("log_loss",)
+POLL = 0.2  # seconds between two looks at what other machines have finished
 
 
 @dataclass(frozen=True)
@@ -28,66 +31,84 @@ class Tuning:
     score : float
         Their mean score over the folds.
     trials : DataFrame
-        trial, score, then a column a hyperparameter, in the order they were tried.
+        trial, score, score_se (standard error over the folds), then a column a hyperparameter, in
+        the order they were drawn.
+    stopped : int
+        Fits that ended before they converged.
     """
 
     params: dict[str, Any]
     score: float
     trials: pd.DataFrame
+    stopped: int
 
 
-def suggest(trial: Any, space: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Draw one set of hyperparameters from a search space as in conf/model.
+class Scorer:
+    """Scores of the folds of one or several problems, with few repetitions.
 
-    Raises
-    ------
-    ConfigError
-        An entry of the space cannot be understood.
-    """
-    params = {}
-    for name, entry in space.items():
-        if not isinstance(entry, Mapping):
-            raise ConfigError(f"search_space.{name} is {entry!r}, expected type, low, high ...")
-        options = dict(entry)
-        kind = options.pop("type", None)
-        draw = {
-            "float": trial.suggest_float,
-            "int": trial.suggest_int,
-            "categorical": trial.suggest_categorical,
-        }.get(kind)
-        if draw is None:
-            raise ConfigError(
-                f"search_space.{name}: type is {kind!r}, expected float, int or categorical"
-            )
-        try:
-            params[name] = draw(name, **options)
-        except (TypeError, ValueError) as exc:
-            raise ConfigError(f"search_space.{name}: {dict(entry)} cannot be drawn: {exc}") from exc
-    return params
+    Normalisation and scaling are done once a fold, since no hyperparameter touches them. They are
+    still fitted on each fold's training spectra alone.
 
-
-class _Prepared:
-    """Folds with normalisation and scaling done once: no hyperparameter touches them.
-
-    They are still fitted on each fold's training spectra alone.
+    Parameters
+    ----------
+    inputs : ndarray, shape (n_spectra, n_peaks)
+        What the pipeline reads.
+    y : ndarray of str, shape (n_spectra,)
+        Compounds.
+    problems : sequence of Folds
+        Folds in rows of `inputs`, of the tuning and of those within its outer folds.
     """
 
-    def __init__(self, pipeline: Pipeline, areas: np.ndarray, y: np.ndarray, folds: Folds) -> None:
-        self.classifier = pipeline[-1]
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        inputs: np.ndarray,
+        y: np.ndarray,
+        problems: Sequence[Folds],
+        metric: str,
+    ) -> None:
+        self.pipeline = pipeline
+        self.inputs = inputs
         # numbers for classes: scikit-learn's look at text labels costs as much as a fit
-        codes = np.unique(y, return_inverse=True)[1]
-        self.folds = []
-        for train, test in folds.splits:
-            steps = clone(pipeline[:-1])
-            prepared = steps.fit_transform(areas[train], y[train])
-            self.folds.append((prepared, codes[train], steps.transform(areas[test]), codes[test]))
+        self.codes = np.unique(y, return_inverse=True)[1]
+        self.problems = problems
+        self.metric = metric
+        self._prepared: dict[tuple[int, int], tuple] = {}
 
-    def mean_score(self, params: Mapping[str, Any], metric: str) -> float:
-        scores = []
-        for train, y_train, test, y_test in self.folds:
-            fitted = clone(self.classifier).set_params(**params).fit(train, y_train)
-            scores.append(fold_score(metric, y_test, fitted.predict_proba(test)))
-        return float(np.mean(scores))
+    def __call__(self, problem: int, fold: int, params: Mapping[str, Any]) -> tuple[float, int]:
+        """Return a fold's score and the number of its fits that ended before they converged."""
+        train, y_train, test, y_test = self._fold(problem, fold)
+        with fitting() as stopped:
+            fitted = clone(self.pipeline[-1]).set_params(**params).fit(train, y_train)
+            score = fold_score(self.metric, y_test, fitted.predict_proba(test))
+        if not np.isfinite(score):
+            raise DataError(
+                f"{type(fitted).__name__} with {dict(params)} gives a {self.metric} of {score}; "
+                f"narrow its search_space or choose a scaling"
+            )
+        return score, len(stopped)
+
+    def _fold(self, problem: int, fold: int) -> tuple:
+        if (problem, fold) not in self._prepared:
+            # one problem's folds at a time: those of all would be many copies of the table
+            for key in [key for key in self._prepared if key[0] != problem]:
+                del self._prepared[key]
+            train, test = self.problems[problem].splits[fold]
+            steps = clone(self.pipeline[:-1])
+            with fitting():
+                prepared = steps.fit_transform(self.inputs[train], self.codes[train])
+                self._prepared[problem, fold] = (
+                    *(prepared, self.codes[train]),
+                    *(steps.transform(self.inputs[test]), self.codes[test]),
+                )
+        return self._prepared[problem, fold]
+
+    def seconds_a_fit(self) -> float:
+        """Time one fit of the model as it is."""
+        self(0, 0, {})
+        start = time.perf_counter()
+        self(0, 0, {})
+        return time.perf_counter() - start
 
 
 def fold_score(metric: str, codes: np.ndarray, probabilities: np.ndarray) -> float:
@@ -111,124 +132,118 @@ def fold_score(metric: str, codes: np.ndarray, probabilities: np.ndarray) -> flo
     return float(f1_score(codes, predicted, average="macro"))
 
 
-def tune(
-    pipeline: Pipeline,
-    areas: np.ndarray,
-    y: np.ndarray,
-    folds: Folds,
-    space: Mapping[str, Mapping[str, Any]],
-    *,
-    trials: int,
-    metric: str,
-    seed: int,
-    study: Any,
-    advance: Callable[[], None] = lambda: None,
-) -> Tuning:
-    """Search for the hyperparameters with the best mean score over the folds.
+def inner_folds(
+    y: np.ndarray, groups: np.ndarray | None, outer: Folds, n_splits: int, seed: int
+) -> list[Folds]:
+    """Split the training rows of each outer fold anew.
 
-    A study that was stopped goes on: each trial draws from a sampler seeded by its place in the
-    row of finished trials and fed with these alone, so that a stopped and resumed study ends as
-    one that was not.
+    One draw of `n_splits` folds each, however often the outer ones are drawn and whether or not
+    they leave one group out: they choose hyperparameters and are not quoted.
 
-    Parameters
-    ----------
-    areas : ndarray, shape (n_spectra, n_peaks)
-        Peak areas of the references.
-    y : ndarray of str, shape (n_spectra,)
-        Their compounds.
-    space : mapping
-        As in conf/model; empty: one trial of the model as it is.
-    trials : int
-        How many in all, those of an earlier start included.
-    metric : str
-        log_loss (lower is better), accuracy or f1_macro.
-    study : optuna.Study
-        From `open_study`.
-    advance : callable
-        Called once for each finished trial, the earlier ones included.
+    Returns
+    -------
+    list of Folds
+        Grouped where the rows allow it, else plain; in rows of `y`.
 
     Raises
     ------
-    ConfigError
-        The search space names what is no hyperparameter, or cannot be drawn from.
+    DataError
+        The training rows of a fold cannot be split.
     """
-    import optuna
-    from optuna.trial import TrialState
+    inner = []
+    for number, (train, _) in enumerate(outer.splits, 1):
+        held = None if groups is None else groups[train]
+        try:
+            plain, grouped = scoring_folds(y[train], held, n_splits, seed)
+        except DataError as exc:
+            raise DataError(
+                f"tuning within outer fold {number}: {exc}. Add spectra, or set "
+                f"cross_validation.nested=false (its score flatters)"
+            ) from exc
+        chosen = grouped or plain
+        splits = [(train[a], train[b]) for a, b in chosen.splits]
+        inner.append(Folds(chosen.scheme, splits))
+    return inner
 
+
+def check_space(pipeline: Pipeline, space: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise ConfigError where the search space names what is no hyperparameter of the model."""
     for name in space:
         if name not in pipeline[-1].get_params():
             raise ConfigError(
                 f"search_space.{name}: {type(pipeline[-1]).__name__} has no such hyperparameter"
             )
-    prepared = _Prepared(pipeline, areas, y, folds)
-    states = [TrialState.COMPLETE]
-    finished = study.get_trials(deepcopy=False, states=states)
-    for _ in finished:
-        advance()
-    while len(finished) < (trials if space else 1):
-        # drawn in memory and kept when done: a trial that a kill left unfinished would change
-        # what the sampler draws next
-        sampler = optuna.samplers.TPESampler(seed=seed + len(finished))
-        drawing = optuna.create_study(direction=study.direction, sampler=sampler)
-        drawing.add_trials(finished)
-        trial = drawing.ask()
-        drawing.tell(trial, prepared.mean_score(suggest(trial, space), metric))
-        study.add_trial(drawing.trials[-1])
-        advance()
-        finished = study.get_trials(deepcopy=False, states=states)
-    frame = pd.DataFrame(
-        [{"trial": i, "score": t.value, **t.params} for i, t in enumerate(finished)]
-    )
-    best = frame["score"].idxmin() if metric in MINIMISED else frame["score"].idxmax()
-    return Tuning(dict(finished[best].params), float(frame["score"][best]), frame)
 
 
-def open_study(name: str, metric: str, journal: Path, url: str | None) -> Any:
-    """Open the study `name`, or go on with it.
+def tune(
+    scores: Callable[[Mapping[str, Any]], list[tuple[float, int]]],
+    space: Mapping[str, Mapping[str, Any]],
+    *,
+    trials: int,
+    metric: str,
+    seed: int,
+    study: Study,
+    advance: Callable[[], None] = lambda: None,
+) -> Tuning:
+    """Search for the hyperparameters with the best mean score over the folds.
+
+    A study that was stopped goes on, and several processes may share one: each trial draws from a
+    sampler seeded by its slot and fed with the finished trials alone, so that a stopped and
+    resumed study ends as one that was not.
 
     Parameters
     ----------
-    journal : Path
-        File that keeps the trials when no `url` is given; survives a kill.
-    url : str or None
-        An Optuna database URL, for many machines.
+    scores : callable
+        Takes hyperparameters, returns each fold's score and number of unconverged fits.
+    space : mapping
+        As in conf/model; empty: one trial of the model as it is.
+    trials : int
+        How many in all, those of an earlier start and of other processes included.
+    metric : str
+        log_loss (lower is better), accuracy or f1_macro.
+    study : Study
+        Where trials are kept.
+    advance : callable
+        Called once for each finished trial, those of an earlier start and of others included.
 
     Raises
     ------
     ConfigError
-        The database does not answer.
+        The search space cannot be drawn from.
     """
-    import optuna
-    from optuna.storages import JournalStorage, RDBStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if url:
-        try:
-            storage = RDBStorage(url)
-        except Exception as exc:  # each database driver has its own
-            reason = str(exc).strip().splitlines()[0]
-            raise ConfigError(f"tuning.storage={url}: cannot be opened ({reason})") from exc
-    else:
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        storage = JournalStorage(JournalFileBackend(str(journal), lock_obj=_Lock(journal)))
-    direction = "minimize" if metric in MINIMISED else "maximize"
-    return optuna.create_study(
-        study_name=name, storage=storage, direction=direction, load_if_exists=True
+    draws = Draws(space, metric)
+    study.space = draws.space
+    trials = trials if space else 1
+    told = 0
+    while True:
+        slot = study.claim(trials)
+        if slot is not None:
+            try:
+                params = draws.draw(study.finished, seed + slot) if space else {}
+                study.finish(slot, _trial(params, scores(params)))
+            except BaseException:
+                study.give_back(slot)
+                raise
+        for _ in range(told, len(study.finished)):
+            advance()
+        told = max(told, len(study.finished))
+        if slot is None:
+            if told >= trials:
+                break
+            time.sleep(POLL)
+    finished = study.finished[:trials]
+    frame = pd.DataFrame(
+        [
+            {"trial": i, "score": t.score, "score_se": t.score_se, **t.params}
+            for i, t in enumerate(finished)
+        ]
     )
+    best = frame["score"].idxmin() if metric in MINIMISED else frame["score"].idxmax()
+    stopped = sum(t.stopped for t in finished)
+    return Tuning(dict(finished[best].params), finished[best].score, frame, stopped)
 
 
-class _Lock:
-    """Journal lock that the system lets go when its holder is killed."""
-
-    def __init__(self, journal: Path) -> None:
-        from filelock import FileLock
-
-        self._lock = FileLock(f"{journal}.lock")
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
+def _trial(params: dict[str, Any], scores: list[tuple[float, int]]) -> Trial:
+    values = [score for score, _ in scores]
+    error = float(np.std(values, ddof=1) / np.sqrt(len(values)))
+    return Trial(params, float(np.mean(values)), error, sum(stopped for _, stopped in scores))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ionprint.errors import DataError
+from ionprint.errors import DataError, listed
 
 PEAK = re.compile(r"\d+\.\d{4}")
 """A peak column is named by its m/z (u) with four decimals."""
@@ -30,6 +30,13 @@ def write_columns(samples: pd.DataFrame, names: list[str], values: np.ndarray, p
     columns += [pa.array(column) for column in np.ascontiguousarray(values.T).round(2)]
     table = pa.Table.from_arrays(columns, names=[*samples.columns, *names])
     parquet.write_table(table, path, compression="zstd", use_dictionary=False)
+
+
+def read_mz(path: Path) -> np.ndarray:
+    """Return the m/z of the peaks (u) of a written peak table, without its areas."""
+    from pyarrow import parquet
+
+    return np.array([float(c) for c in parquet.read_schema(path).names if PEAK.fullmatch(c)])
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,39 @@ class PeakTable:
                 f"the sample sheet has no column {name!r}; it has {', '.join(self.samples.columns)}"
             )
         return self.samples[name].to_numpy(dtype=object).astype(str)
+
+    def inputs(self, column: str | None = None) -> np.ndarray:
+        """Return what a pipeline reads: the areas, and a column of the sheet behind them.
+
+        Parameters
+        ----------
+        column : str, optional
+            A column of numbers above 0, such as the primary ions of each spectrum.
+
+        Returns
+        -------
+        ndarray, shape (n_spectra, n_peaks) or (n_spectra, n_peaks + 1)
+
+        Raises
+        ------
+        DataError
+            There is no such column, or a spectrum has no number above 0 in it.
+        """
+        if column is None:
+            return self.areas
+        texts = self.column(column)
+        numbers = pd.to_numeric(pd.Series(texts), errors="coerce").to_numpy(dtype=float)
+        good = np.isfinite(numbers) & (numbers > 0)
+        bad = [
+            f"{file}: {column} is {str(text)!r}"
+            for file, text in zip(self.column("file")[~good], texts[~good], strict=True)
+        ]
+        if bad:
+            raise DataError(
+                f"{len(bad)} of {len(texts)} spectra need a number above 0 in the sample sheet's "
+                f"column {column!r}:\n{listed(bad)}"
+            )
+        return np.column_stack([self.areas, numbers])
 
     def write(self, path: Path) -> None:
         """Write as parquet: metadata columns first, then peaks; areas to 0.01 counts."""

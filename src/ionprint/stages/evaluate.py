@@ -1,73 +1,243 @@
-"""Cross-validate the tuned pipeline."""
+"""Cross-validate the tuned pipeline: nested, grouped and plain, beside chance."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ionprint.files import fresh_folder, write_json, write_table
-from ionprint.stages.problem import chosen, load_problem, tuned_pipeline, warn_stopped
+from ionprint.stages.problem import (
+    Problem,
+    chosen,
+    load_problem,
+    pipeline_of,
+    tuned_pipeline,
+    warn_stopped,
+)
 from ionprint.stages.progress import counter
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
     from omegaconf import DictConfig
+    from sklearn.pipeline import Pipeline
+
+    from ionprint.models.evaluation import Evaluation
+    from ionprint.models.folds import Folds
+
+WIDTH = 110
+SHOWN = {"accuracy": "accuracy", "f1_macro": "macro F1", "log_loss": "log loss", "brier": "Brier"}
 
 
 def run(cfg: "DictConfig") -> None:
-    """Score the tuned pipeline under grouped and plain folds and write `evaluation/`."""
-    import numpy as np
+    """Score the tuned pipeline and write `evaluation/`.
+
+    The quoted score is the nested one: tuned anew inside each outer fold by `ionprint tune`. The
+    grouped and the plain score, both of the pipeline as tuned on all references, stand beside it.
+    """
     import pandas as pd
 
-    from ionprint.models.evaluation import confusion, cross_validate
+    from ionprint.models import evaluation as ev
     from ionprint.models.folds import meaning
     from ionprint.models.pipeline import fitting
 
     problem = load_problem(cfg)
     pipeline, best = tuned_pipeline(cfg)
-    schemes = [f for f in (problem.grouped, problem.plain) if f]
-    done = {}
-    with counter(sum(len(f.splits) for f in schemes), "folds") as advance, fitting() as stopped:
-        for folds in schemes:
-            done[folds.scheme] = cross_validate(
-                pipeline, problem.table.areas, problem.y, folds, advance
-            )
-    quoted = done[problem.folds.scheme]
-    summaries = {scheme: e.summary() for scheme, e in done.items()}
+    X, y, outer = problem.inputs, problem.y, problem.folds
+    inside = [pipeline_of(cfg, problem.table.mz, fold["params"]) for fold in best["outer"]]
+    schemes = {"grouped": problem.grouped, "plain": problem.plain}
+    schemes = {name: folds for name, folds in schemes.items() if folds}
+    fits = len(outer.splits) * (2 + bool(inside)) + sum(len(f.splits) for f in schemes.values())
+    shufflings = cfg.evaluation.permutations if problem.testable else 0
+    fits += shufflings
+    done: dict[str, Evaluation] = {}
+    with counter(fits, "evaluating") as advance:
+        with fitting() as stopped:
+            if inside:
+                name = f"nested {outer.scheme}"
+                done["nested"] = ev.cross_validate(name, inside, X, y, outer, advance)
+            for scheme, folds in schemes.items():
+                done[scheme] = ev.cross_validate(scheme, pipeline, X, y, folds, advance)
+        done["dummy"] = _dummy(y, outer, advance)
+        total = _total_counts_alone(problem, advance)
+        permutation = None
+        if shufflings:
+            groups = problem.groups if problem.grouped else None
+            with fitting():  # what fits of shuffled compounds do is nobody's concern
+                permutation = ev.permutation_test(
+                    pipeline, X, y, groups, outer, shufflings, cfg.seed, advance
+                )
+    with fitting():
+        rebuilt = _rebuilt(cfg, problem, best, inside)
+    drawn = ev.units(y, problem.groups, problem.group)
+    summaries = {
+        name: ev.summary(e, drawn, cfg.evaluation.resamples, cfg.seed) for name, e in done.items()
+    }
+    quoted = done["nested" if inside else outer.scheme]
+    score = next(s for s in summaries.values() if s["folds"] == quoted.name)
+    again = done[outer.scheme].folds[best["metric"]].mean()
     metrics = {
         "source": problem.table.source,
         **chosen(cfg),
         "params": best["params"],
         "meaning": meaning(problem.grouped, problem.group),
-        "score": summaries[problem.folds.scheme],
-        "grouped": summaries.get("grouped"),
-        "plain": summaries["plain"],
-        "spectra": len(problem.y),
+        "score": score,
+        **{name: summaries.get(name) for name in ("nested", "grouped", "plain", "dummy")},
+        "gap": _gap(summaries),
+        "permutation": permutation,
+        "total_counts_alone": ev.summary(total, drawn, cfg.evaluation.resamples, cfg.seed),
+        "rebuilt_peaks": rebuilt and _difference(rebuilt, score, drawn, cfg),
+        "tuned": {"metric": best["metric"], "score": best["score"], "again": round(again, 6)},
+        "stopped": len(stopped),
+        "spectra": len(y),
         "classes": len(quoted.classes),
-        "groups": len(np.unique(problem.table.column(problem.group))) if problem.group else None,
+        "groups": len(set(problem.groups)) if problem.group else None,
         "peaks": len(problem.table.mz),
     }
-    probabilities = pd.DataFrame(quoted.probabilities, columns=[f"p_{c}" for c in quoted.classes])
-    predictions = pd.concat(
-        [
-            problem.table.samples[["file", "sample", "spot", "compound"]],
-            pd.DataFrame(
-                {
-                    "predicted": quoted.classes[quoted.probabilities.argmax(axis=1)],
-                    "fold": quoted.fold,
-                }
-            ),
-            probabilities,
-        ],
-        axis=1,
-    )
     with fresh_folder(Path(cfg.outputs) / "evaluation") as out:
         write_json(metrics, out / "metrics.json")
         write_table(pd.concat([e.folds for e in done.values()]), out / "folds.csv", 4)
-        write_table(predictions, out / "predictions.csv", 4)
-        write_table(confusion(problem.y, quoted), out / "confusion.csv")
+        write_table(_predictions(problem, quoted), out / "predictions.csv", 4)
+        write_table(ev.confusion(quoted), out / "confusion.csv")
     warn_stopped(stopped)
-    for scheme, s in summaries.items():
-        print(
-            f"{scheme:>7} folds: accuracy {s['accuracy']:.3f} ± {s['accuracy_sd']:.3f}, macro F1 "
-            f"{s['f1_macro']:.3f} ± {s['f1_macro_sd']:.3f}, log loss {s['log_loss']:.3f} ± "
-            f"{s['log_loss_sd']:.3f}"
+    _tell(metrics)
+
+
+def _predictions(problem: Problem, quoted: "Evaluation") -> "pd.DataFrame":
+    """Return a row per spectrum, and with several draws of the folds per draw."""
+    import pandas as pd
+
+    samples = problem.table.samples[["file", "sample", "spot", "compound"]]
+    draws = len(quoted.fold)
+    parts = [
+        samples.assign(
+            **({"draw": draw + 1} if draws > 1 else {}),
+            predicted=quoted.predicted[draw],
+            fold=quoted.fold[draw],
+            **{f"p_{c}": quoted.probabilities[draw, :, i] for i, c in enumerate(quoted.classes)},
         )
-    print(f"The score means: {metrics['meaning']} ({metrics['source']} data).")
+        for draw in range(draws)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _gap(summaries: dict[str, dict]) -> dict[str, float] | None:
+    """Return the plain score minus the grouped one, of the same pipeline."""
+    if "grouped" not in summaries:
+        return None
+    plain, grouped = summaries["plain"], summaries["grouped"]
+    return {metric: round(plain[metric] - grouped[metric], 4) for metric in SHOWN}
+
+
+def _dummy(y: "np.ndarray", folds: "Folds", advance: Callable[[], None]) -> "Evaluation":
+    """Evaluate the shares of the compounds among all references, whatever the spectrum.
+
+    Of all answers that do not look at the spectrum this has the best log loss. A model of each
+    fold's own shares would do worse than chance: the compound tested is the rarer in training.
+    """
+    import numpy as np
+
+    from ionprint.models.evaluation import predicted_with
+
+    shares = np.unique(y, return_counts=True)[1] / len(y)
+    return predicted_with("dummy", lambda i, train, test: shares[None], y, folds, advance)
+
+
+def _total_counts_alone(problem: Problem, advance: Callable[[], None]) -> "Evaluation":
+    """Evaluate what the logarithm of the total counts tells by itself: normal curves, one a class.
+
+    Compounds told apart by it may have been told apart by the current or by the focus.
+    """
+    import numpy as np
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.pipeline import make_pipeline
+
+    from ionprint.models.evaluation import cross_validate
+
+    total = np.log1p(problem.table.areas.sum(axis=1, keepdims=True))
+    model = make_pipeline(GaussianNB())
+    return cross_validate("total counts", model, total, problem.y, problem.folds, advance)
+
+
+def _rebuilt(
+    cfg: "DictConfig", problem: Problem, best: dict[str, Any], inside: "list[Pipeline]"
+) -> "tuple[Evaluation, list[int]] | None":
+    """Evaluate with a peak list found in each fold's training spectra alone.
+
+    The mass scale stays: each spectrum is calibrated on ions of its own.
+
+    Returns
+    -------
+    evaluation : Evaluation
+    peaks : list of int
+        Peaks found in each fold; None altogether where areas or a peak list were given.
+    """
+    if not cfg.evaluation.rebuild_peaks or cfg.dataset.areas or cfg.spectra.peak_list:
+        return None
+    from ionprint.models.evaluation import predicted_with
+    from ionprint.spectra.search import summed
+    from ionprint.spectra.table import PeakTable
+    from ionprint.stages.peaks import areas_of, calibrated_references, peak_list
+
+    samples = problem.table.samples
+    spectra = calibrated_references(cfg, list(samples["file"]))
+    found = []
+
+    def predict(i: int, train: "np.ndarray", test: "np.ndarray") -> "np.ndarray":
+        total = summed([spectra[row] for row in train], cfg.dataset.mz_max)
+        peaks = peak_list(cfg, total)
+        areas, _, _ = areas_of(cfg, spectra, total, peaks)
+        X = PeakTable(samples, peaks.mz, areas).inputs(cfg.normalisation.column)
+        params = best["outer"][i]["params"] if inside else best["params"]
+        fitted = pipeline_of(cfg, peaks.mz, params).fit(X[train], problem.y[train])
+        found.append(len(peaks.mz))
+        advance()
+        return fitted.predict_proba(X[test])
+
+    with counter(len(problem.folds.splits), "rebuilding the peak list in each fold") as advance:
+        return predicted_with("rebuilt peaks", predict, problem.y, problem.folds), found
+
+
+def _difference(rebuilt: tuple, score: dict, drawn: Any, cfg: "DictConfig") -> dict[str, Any]:
+    """Return the scores with rebuilt peak lists, and how far they are from the quoted ones."""
+    from ionprint.models.evaluation import summary
+
+    evaluation, peaks = rebuilt
+    scores = summary(evaluation, drawn, cfg.evaluation.resamples, cfg.seed)
+    return {
+        **scores,
+        "peaks": peaks,
+        "difference": {m: round(scores[m] - score[m], 4) for m in SHOWN},
+    }
+
+
+def _tell(metrics: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column(f"{metrics['source']} data")
+    for title in SHOWN.values():
+        table.add_column(title, justify="right", no_wrap=True)
+    rows = {**metrics, "rebuilt peaks": metrics["rebuilt_peaks"]}
+    for name in ("nested", "grouped", "plain", "rebuilt peaks", "dummy"):
+        s = rows[name]
+        if s:
+            quoted = " (quoted)" if s["folds"] == metrics["score"]["folds"] else ""
+            cells = [f"{s[m]:.3f} [{s[f'{m}_low']:.3f}, {s[f'{m}_high']:.3f}]" for m in SHOWN]
+            table.add_row(name + quoted, *cells)
+    Console(width=WIDTH, highlight=False).print(table)
+    s = metrics["score"]
+    print(
+        f"in brackets: 95 % intervals by resampling {s['units']} units ({s['unit']}); "
+        f"{s['mistaken'] or 'none'} of them with a mistake, which bounds the share of such units "
+        f"at {100 * s['mistaken_at_most']:.0f} % (95 % confidence)"
+    )
+    if metrics["gap"]:
+        print(f"plain minus grouped accuracy: {metrics['gap']['accuracy']:+.3f}")
+    test = metrics["permutation"]
+    if test:
+        print(
+            f"shuffled compounds: accuracy {test['shuffled_accuracy']:.3f}, p = {test['p_value']} "
+            f"({test['permutations']} shufflings)"
+        )
+    print(f"The score means: {metrics['meaning']}.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
     from omegaconf import DictConfig
 
     from ionprint.spectra.search import Peaks
@@ -16,28 +17,53 @@ RANKING = "ranking/ions.csv"
 SAMPLES = "composition/samples.csv"
 
 
-def run(cfg: DictConfig) -> None:
-    """Draw ranking, samples, calibration and overlapping peaks into `<outputs>/figures`.
+def run(cfg: DictConfig, tuning_only: bool = False) -> None:
+    """Draw ranking, samples, tuning, calibration and overlapping peaks into `<outputs>/figures`.
 
     Parameters
     ----------
     cfg : DictConfig
         Uses `outputs` and `peaks`. A figure that does not apply is left out, and the reason is
         printed.
+    tuning_only : bool, optional
+        Draw the tuning alone, as in a sweep of many runs: its rankings and readings are compared in
+        tables.
     """
-    from ionprint.figures.calibration import calibration_figure
-    from ionprint.figures.overlap import overlap_figure, windows
-    from ionprint.figures.ranking import ranking_figure
-    from ionprint.figures.samples import PREFIX, samples_figure
     from ionprint.figures.style import save
-    from ionprint.files import fresh_folder, read_table, required
+    from ionprint.files import fresh_folder
 
     outputs, peaks = Path(cfg.outputs), Path(cfg.peaks)
     source = read_dataset(peaks)["source"]
-    calibration = read_table(required(peaks / "calibration.csv", "peaks"))
+    drawn = tuning_figures(outputs, source)
+    if not tuning_only:
+        drawn |= model_figures(outputs, source) | spectra_figures(peaks, source)
+    with fresh_folder(outputs / "figures") as folder:
+        for name, figure in drawn.items():
+            save(figure, folder, name)
+    print(f"{outputs / 'figures'}: {', '.join(drawn)} (svg and png)")
+
+
+def tuning_figures(outputs: Path, source: str) -> dict[str, Figure]:
+    """Return the figure of the search for hyperparameters."""
+    from ionprint.figures.tuning import tuning_figure
+    from ionprint.files import read_table, read_yaml, required
+
+    best = read_yaml(required(outputs / "tuning" / "best.yaml", "tune"))
+    trials = read_table(outputs / "tuning" / "trials.csv")
+    if len(trials) < 2:
+        print("No figure of the tuning: there was nothing to tune.")
+        return {}
+    return {"tuning": tuning_figure(trials, best["metric"], source)}
+
+
+def model_figures(outputs: Path, source: str) -> dict[str, Figure]:
+    """Return the figures of what the model says: ranking and samples."""
+    from ionprint.figures.ranking import ranking_figure
+    from ionprint.figures.samples import PREFIX, samples_figure
+    from ionprint.files import read_table, required
+
     samples = read_table(required(outputs / SAMPLES, "composition"))
     ions = read_ranking(outputs)
-
     compounds = [c.removeprefix(PREFIX) for c in samples.columns if c.startswith(PREFIX)]
     compounds += [] if ions is None else list(ions["compound"])
     drawn = {}
@@ -49,6 +75,17 @@ def run(cfg: DictConfig) -> None:
         print("No figure of the samples: the data set has no mixture and no anode.")
     else:
         drawn["samples"] = samples_figure(samples, source, compounds)
+    return drawn
+
+
+def spectra_figures(peaks: Path, source: str) -> dict[str, Figure]:
+    """Return the figures of the spectra: calibration and overlapping peaks."""
+    from ionprint.figures.calibration import calibration_figure
+    from ionprint.figures.overlap import overlap_figure, windows
+    from ionprint.files import read_table, required
+
+    drawn = {}
+    calibration = read_table(required(peaks / "calibration.csv", "peaks"))
     if calibration.empty:
         print("No figure of the calibration: the areas were imported, so nothing was calibrated.")
     else:
@@ -60,10 +97,7 @@ def run(cfg: DictConfig) -> None:
         print("No figure of overlaps: no two strong peaks stand at one nominal mass.")
     else:
         drawn["overlap"] = overlap_figure(*fitted, source)
-    with fresh_folder(outputs / "figures") as folder:
-        for name, figure in drawn.items():
-            save(figure, folder, name)
-    print(f"{outputs / 'figures'}: {', '.join(drawn)} (svg and png)")
+    return drawn
 
 
 def read_dataset(peaks: Path) -> dict[str, Any]:

@@ -114,18 +114,15 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
     """
     import numpy as np
 
-    from ionprint.spectra.integration import integration
     from ionprint.spectra.sheet import read_sheet
     from ionprint.spectra.table import PeakTable
 
     folder = Path(cfg.dataset.path)
     sheet = read_sheet(folder, cfg.dataset.polarity)
-    raw = read_all(folder, sheet, cfg)
-    calibrated, total, peaks, skipped = calibrated_peaks(raw, cfg)
+    calibrated, total, skipped = calibrated_spectra(read_all(folder, sheet, cfg), cfg)
+    peaks = peak_list(cfg, total)
     spectra = [c.spectrum for c in calibrated]
-    integrate = integration(cfg.spectra.integration, total, peaks)
-    done = [integrate(spectrum) for spectrum in progress(spectra, "integrating")]
-    areas, errors = (np.stack(part) for part in zip(*done, strict=True))
+    areas, errors, method = areas_of(cfg, spectra, total, peaks)
 
     kept = sheet["file"].isin([s.file for s in spectra])
     samples = sheet[kept].reset_index(drop=True)
@@ -135,7 +132,7 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
     named, remarks = name_peaks(cfg, peaks, areas, calibrated)
     scale = "kept" if (calibration["result"] == "kept").any() else "calibrated"
     content = content_hash(folder, sheet["file"], cfg.spectra.workers)
-    dataset = about(cfg, table, scale, integrate.method, content)
+    dataset = about(cfg, table, scale, method, content)
     pulses = np.array([s.pulses for s in spectra])
     frame = peak_frame(peaks, pulses, areas, cfg.spectra.saturation).join(named)
     return PeakData(
@@ -408,22 +405,21 @@ def sum_of(calibrated: "list[Calibrated]", cfg: "DictConfig") -> "Spectrum":
         return summed([c.spectrum for c in calibrated], cfg.dataset.mz_max, advance)
 
 
-def calibrated_peaks(
+def calibrated_spectra(
     raw: "list[Spectrum]", cfg: "DictConfig"
-) -> "tuple[list[Calibrated], Spectrum, Peaks, list[str]]":
-    """Calibrate, search, name, calibrate again with the ions that leave no doubt, search again.
+) -> "tuple[list[Calibrated], Spectrum, list[str]]":
+    """Calibrate, search strong peaks, name them, calibrate again with those that leave no doubt.
 
     Returns
     -------
     calibrated : list of Calibrated
     total : Spectrum
         The sum of the calibrated spectra.
-    peaks : Peaks
     skipped : list of str
         Why spectra were set aside.
     """
     from ionprint.ions.assignment import doubtless
-    from ionprint.spectra.search import find_peaks, given_peaks
+    from ionprint.spectra.search import find_peaks
 
     search = cfg.spectra.search
     raw, calibrated, skipped = calibrate_all(raw, cfg)
@@ -436,10 +432,40 @@ def calibrated_peaks(
         ions = doubtless(names, peaks.mz, peaks.counts, peaks.widths)
         raw, calibrated, more = refine_all(raw, calibrated, ions, peaks.width, cfg)
         skipped, total = skipped + more, sum_of(calibrated, cfg)
+    return calibrated, total, skipped
+
+
+def peak_list(cfg: "DictConfig", total: "Spectrum") -> "Peaks":
+    """Return the given peak list, or the peaks found in the sum of the calibrated spectra."""
+    from ionprint.spectra.search import find_peaks, given_peaks
+
     if cfg.spectra.peak_list:
-        return calibrated, total, given_peaks(cfg.spectra.peak_list, total), skipped
-    peaks = find_peaks(total, search.min_counts, search.min_snr)
-    return calibrated, total, peaks, skipped
+        return given_peaks(cfg.spectra.peak_list, total)
+    return find_peaks(total, cfg.spectra.search.min_counts, cfg.spectra.search.min_snr)
+
+
+def areas_of(
+    cfg: "DictConfig", spectra: "list[Spectrum]", total: "Spectrum", peaks: "Peaks"
+) -> "tuple[np.ndarray, np.ndarray, str]":
+    """Return areas and their errors, shape (n_spectra, n_peaks) each, and how they were taken."""
+    import numpy as np
+
+    from ionprint.spectra.integration import integration
+
+    integrate = integration(cfg.spectra.integration, total, peaks)
+    done = [integrate(spectrum) for spectrum in progress(spectra, "integrating")]
+    areas, errors = (np.stack(part) for part in zip(*done, strict=True))
+    return areas, errors, integrate.method
+
+
+def calibrated_references(cfg: "DictConfig", files: list[str]) -> "list[Spectrum]":
+    """Read and calibrate some spectra of the data set again, by their names in the sheet."""
+    from ionprint.spectra.sheet import read_sheet
+
+    folder = Path(cfg.dataset.path)
+    sheet = read_sheet(folder, cfg.dataset.polarity).set_index("file", drop=False).loc[files]
+    calibrated, _, _ = calibrated_spectra(read_all(folder, sheet, cfg), cfg)
+    return [c.spectrum for c in calibrated]
 
 
 def name_peaks(

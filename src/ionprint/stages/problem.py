@@ -8,6 +8,8 @@ from ionprint.errors import ConfigError
 from ionprint.files import read_json, read_yaml, required
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from omegaconf import DictConfig
     from sklearn.pipeline import Pipeline
@@ -33,6 +35,9 @@ class Problem:
         None where the groups allow no split.
     group : str or None
         The sheet's column that holds the groups.
+    inputs : ndarray, shape (n_spectra, n_peaks) or (n_spectra, n_peaks + 1)
+        What pipelines read: the areas, and last the primary ions where the normalisation divides
+        by them.
     """
 
     table: "PeakTable"
@@ -40,6 +45,17 @@ class Problem:
     plain: "Folds"
     grouped: "Folds | None"
     group: str | None
+    inputs: "np.ndarray"
+
+    @property
+    def groups(self) -> "np.ndarray | None":
+        """The group of each spectrum, shape (n_spectra,); None where none were asked for."""
+        return self.table.column(self.group) if self.group else None
+
+    @property
+    def testable(self) -> bool:
+        """Whether shuffling compounds among the groups can say anything."""
+        return self.grouped is not None or self.group is None
 
     @property
     def folds(self) -> "Folds":
@@ -64,7 +80,8 @@ def load_problem(cfg: "DictConfig") -> Problem:
     group = cfg.cross_validation.group
     groups = references.column(group) if group else None
     plain, grouped = scoring_folds(y, groups, seed=cfg.seed, **splitting(cfg))
-    return Problem(references, y, plain, grouped, group)
+    inputs = references.inputs(cfg.normalisation.column)
+    return Problem(references, y, plain, grouped, group, inputs)
 
 
 def splitting(cfg: "DictConfig") -> dict[str, Any]:
@@ -78,6 +95,17 @@ def chosen(cfg: "DictConfig") -> dict[str, str]:
     return {group: cfg[group].name for group in CHOICES}
 
 
+def pipeline_of(
+    cfg: "DictConfig", mz: "np.ndarray", params: "Mapping[str, Any] | None" = None
+) -> "Pipeline":
+    """Return the chosen pipeline for peaks at `mz` (u), with hyperparameters if given."""
+    from ionprint.config import CHARGES
+    from ionprint.models.pipeline import build
+
+    charge = CHARGES[cfg.dataset.polarity]
+    return build(cfg.normalisation, cfg.scaling, cfg.model, params, mz, charge)
+
+
 def tuned_pipeline(cfg: "DictConfig") -> "tuple[Pipeline, dict]":
     """Return the chosen pipeline with the tuned hyperparameters, and `tuning/best.yaml`.
 
@@ -86,7 +114,7 @@ def tuned_pipeline(cfg: "DictConfig") -> "tuple[Pipeline, dict]":
     ConfigError
         The tuning was made for other choices.
     """
-    from ionprint.models.pipeline import build
+    from ionprint.spectra.table import read_mz
 
     path = required(Path(cfg.outputs) / "tuning" / "best.yaml", "tune")
     best = read_yaml(path)
@@ -96,7 +124,8 @@ def tuned_pipeline(cfg: "DictConfig") -> "tuple[Pipeline, dict]":
                 f"{path} was tuned for {group}={best[group]}, asked is {group}={name}. "
                 f"Run `ionprint tune {group}={name}` first."
             )
-    return build(cfg.normalisation, cfg.scaling, cfg.model, best["params"]), best
+    mz = read_mz(required(Path(cfg.peaks) / "peak_table.parquet", "peaks"))
+    return pipeline_of(cfg, mz, best["params"]), best
 
 
 def warn_stopped(stopped: list) -> None:

@@ -5,16 +5,28 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+_silent = False
 
 
 @contextlib.contextmanager
-def counter(total: int, what: str) -> Iterator[Callable[[], None]]:
+def silence() -> Iterator[None]:
+    """Draw no bars inside the block, whose caller draws one of its own."""
+    global _silent
+    before, _silent = _silent, True
+    try:
+        yield
+    finally:
+        _silent = before
+
+
+@contextlib.contextmanager
+def counter(total: int, what: str) -> Iterator[Callable[..., None]]:
     """Draw a progress bar on standard error; nothing where that is not a terminal.
 
     Yields
     ------
     callable
-        To be called once for each step done.
+        To be called once for each step done, with a new text if what runs has changed.
     """
     from rich.console import Console
     from rich.progress import (
@@ -33,10 +45,14 @@ def counter(total: int, what: str) -> Iterator[Callable[[], None]]:
         TimeRemainingColumn(),
     )
     with Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
+        *columns, console=console, disable=_silent or not console.is_terminal, transient=True
     ) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+
+        def step(text: str | None = None) -> None:
+            bar.update(task, advance=1, description=text)
+
+        yield step
 
 
 def progress(items: Sequence[T], what: str) -> Iterator[T]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH = 100  # columns
-IONS = 5  # a compound
+IONS = 5  # a compound, or one fewer where they have no room
 ROWS = 12  # mixtures and anodes
 
 
@@ -37,6 +37,8 @@ def run(cfg: DictConfig) -> None:
     metrics = read_json(required(outputs / "evaluation" / "metrics.json", "evaluate"))
     ions = read_ranking(outputs)
     samples = read_table(outputs / SAMPLES) if (outputs / SAMPLES).exists() else None
+    path = outputs / "checks" / "checks.csv"
+    checks = read_table(path) if path.exists() else None
 
     out = sys.stdout
     signs = signs_for(out.encoding)
@@ -52,7 +54,8 @@ def run(cfg: DictConfig) -> None:
     console.width = min(console.width, WIDTH) if terminal else WIDTH
     with console.capture() as captured:
         _title(console, dataset)
-        _scores(console, metrics, signs)
+        _scores(console, metrics)
+        _checks(console, checks)
         _ions(console, ions, signs, outputs / RANKING)
         _samples(console, samples, signs, outputs / SAMPLES)
         _next(console, outputs)
@@ -62,10 +65,9 @@ def run(cfg: DictConfig) -> None:
 
 
 class Signs(NamedTuple):
-    """How formulas and spreads are written, as far as the output can show them."""
+    """How formulas are written, as far as the output can show them."""
 
     formula: Callable[..., str]
-    spread: str
 
 
 def signs_for(encoding: str | None) -> Signs:
@@ -73,10 +75,10 @@ def signs_for(encoding: str | None) -> Signs:
     from ionprint.figures.formula import ascii_text, unicode_text
 
     try:
-        "₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻±".encode(encoding or "utf-8")
+        "₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻".encode(encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
-        return Signs(ascii_text, "+/-")
-    return Signs(unicode_text, "±")
+        return Signs(ascii_text)
+    return Signs(unicode_text)
 
 
 def _title(console: Console, dataset: dict[str, Any]) -> None:
@@ -88,43 +90,58 @@ def _title(console: Console, dataset: dict[str, Any]) -> None:
     console.print(Text.assemble((text, "bold"), (source, "bold reverse")))
 
 
-def _scores(console: Console, metrics: dict[str, Any], signs: Signs) -> None:
-    """Print the scores of the grouped and of the plain folds side by side."""
+def _scores(console: Console, metrics: dict[str, Any]) -> None:
+    """Print the scores of all schemes of folds side by side, with their 95 % intervals."""
     console.print()
-    columns = {kind: metrics.get(kind) for kind in ("grouped", "plain")}
-    table = _table("Cross-validation", [_folds(kind, s) for kind, s in columns.items()])
-    for name, key in (("accuracy", "accuracy"), ("macro F1", "f1_macro")):
-        cells = [_spread(score, key, signs) for score in columns.values()]
-        table.add_row(name, *cells)
+    kinds = ("nested", "grouped", "plain", "dummy")
+    columns = {kind: metrics[kind] for kind in kinds if metrics.get(kind)}
+    quoted = metrics["score"]["folds"]
+    shown = {"accuracy [95 %]": "accuracy", "macro F1": "f1_macro", "log loss": "log_loss"}
+    table = _table("Cross-validation", list(shown))
+    for kind, score in columns.items():
+        name = f"{kind} (quoted)" if score["folds"] == quoted else kind
+        table.add_row(name, *(_interval(score, key) for key in shown.values()))
     console.print(table)
     console.print(metrics["meaning"], style="italic")
 
 
-def _folds(kind: str, score: dict[str, Any] | None) -> str:
-    return f"{kind} ({score['n_folds']} folds)" if score else kind
+def _interval(score: dict[str, Any], key: str) -> str:
+    return f"{score[key]:.3f} [{score[f'{key}_low']:.3f}, {score[f'{key}_high']:.3f}]"
 
 
-def _spread(score: dict[str, Any] | None, key: str, signs: Signs) -> str:
-    if not score or score.get(key) is None:
-        return "not available"
-    spread = score.get(f"{key}_sd")
-    return f"{score[key]:.3f}" + (f" {signs.spread} {spread:.3f}" if spread is not None else "")
+def _checks(console: Console, checks: pd.DataFrame | None) -> None:
+    """Print the checks that failed, or how many passed."""
+    if checks is None:
+        return
+    failed = checks[(checks["result"] == "failed") & (checks["accepted"] == "")]
+    for row in failed.itertuples(index=False):
+        console.print(f"check failed: {row.name}: {row.finding}", style="bold red")
+    if failed.empty:
+        accepted = (checks["accepted"] != "").sum()
+        told = f", {accepted} failed and accepted" if accepted else ", none failed"
+        console.print(f"checks: {(checks['result'] == 'passed').sum()} passed{told}")
 
 
 def _ions(console: Console, ions: pd.DataFrame | None, signs: Signs, path: Path) -> None:
-    """Print the first ions of each compound, a compound a row."""
+    """Print the first ions of each compound, a compound a row, satellites with their parent."""
+    from ionprint.models.families import families
+
     console.print()
     if ions is None:
         console.print("No characteristic ions: this model has no weights to rank them by.")
         return
-    console.print(f"Characteristic ions, m/z in u (all, with weights: {path})", style="bold")
-    for decimals in (4, 3, 2):
-        table = _table("compound", [str(i + 1) for i in range(IONS)], "left")
+    ions = families(ions)
+    counted = " (+n: with n isotope satellites)" if ions["satellites"].any() else ""
+    console.print(f"Characteristic ions, m/z in u{counted}; all: {path}", style="bold")
+    forms = [(IONS - fewer, decimals) for fewer in (0, 1) for decimals in (4, 3, 2)]
+    for shown, decimals in forms:
+        table = _table("compound", [str(i + 1) for i in range(shown)], "left")
         for compound in sorted(set(ions["compound"])):
-            own = ions[ions["compound"] == compound].sort_values("rank", kind="stable").head(IONS)
+            own = ions[ions["compound"] == compound].head(shown)
             cells = [
-                f"{signs.formula(ion, '-') if ion else ''} {mz:.{decimals}f}".strip()
-                for ion, mz in zip(own["ion"], own["mz"], strict=True)
+                f"{signs.formula(row.ion, '-') if row.ion else ''} {row.mz:.{decimals}f}".strip()
+                + (f" +{row.satellites}" if row.satellites else "")
+                for row in own.itertuples()
             ]
             table.add_row(signs.formula(compound), *cells)
         if _fits(console, table):

@@ -1,33 +1,49 @@
-"""Sweeps: `ionprint evaluate -m`, one tuned, evaluated and tracked run a combination."""
+"""Sweeps: one tuned, evaluated, checked and tracked run a combination of choices, then compared.
+
+Every run keeps a record of the stages it has done, so that a sweep that was killed goes on where
+it stopped: finished stages and logged runs are not done again.
+"""
 
 import contextlib
+import hashlib
+import importlib
 import itertools
+import json
 import os
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ionprint.errors import ConfigError, IonprintError, listed
-from ionprint.files import read_json, required, write_table
+from ionprint.files import read_json, required, write_json, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from omegaconf import DictConfig
 
 PARENT = "IONPRINT_PARENT_RUN"
-STAGES = ("tune", "evaluate", "rank", "train", "composition", "figures")
+STAGES = ("tune", "evaluate", "rank", "check", "train", "composition", "figures")
+RECORD, ERROR, LOG = "record.json", "error.txt", "log.txt"
+SHARED = ("dataset", "spectra", "ions", "outputs", "peaks", "sweep", "experiment")
+BOARD = ("accuracy", "f1_macro", "log_loss", "brier")
+LOOK_EVERY = 0.5  # seconds
+WIDTH = 110
 
 
 def launch(overrides: list[str], root: Path) -> int:
     """Launch every combination of the swept choices through Hydra and compare them.
 
-    All combinations are composed, and so checked, before the first one runs;
-    `hydra/launcher=joblib` runs them on all cores.
+    All combinations are composed, and so checked, and the tracking store must answer, before the
+    first one runs. They run on all cores (`hydra/launcher=joblib`) unless another launcher is
+    given.
 
     Parameters
     ----------
     overrides : list of str
-        As typed; a comma list or a Hydra sweep function makes a choice swept.
+        As typed; a comma list or a Hydra sweep function makes a choice swept. Where none is, the
+        chosen file of conf/sweep says what is.
     root : Path
         The project's folder, which is the working directory.
 
@@ -43,15 +59,15 @@ def launch(overrides: list[str], root: Path) -> int:
     """
     from ionprint.config import compose
 
-    own = [o for o in overrides if o.startswith(("hydra.", "hydra/", "+hydra", "~hydra"))]
-    choices = expand([o for o in overrides if o not in own])
+    own = [o for o in overrides if o.lstrip("+~").startswith(("hydra.", "hydra/"))]
+    choices = planned([o for o in overrides if o not in own], root)
     varied = [key for key, values in choices if len(values) > 1]
     fixed = [key for key, values in choices if len(values) == 1]
-    shared = [k for k in varied if k.split(".")[0] in ("dataset", "spectra", "outputs", "peaks")]
+    shared = [k for k in varied if k.split(".")[0] in SHARED]
     if shared:
         raise ConfigError(
-            f"{shared[0]} cannot be swept: all runs of a sweep share one peak table. Run "
-            f"`ionprint peaks {shared[0]}=... outputs=...` for each, then sweep each."
+            f"{shared[0]} cannot be swept: all runs of a sweep share one peak table and one place. "
+            f"Run `ionprint peaks {shared[0]}=... outputs=...` for each, then sweep each."
         )
     if not varied:
         raise ConfigError(
@@ -65,21 +81,27 @@ def launch(overrides: list[str], root: Path) -> int:
     compose(own, root)
     base = Path(configs[0].outputs)
     source = read_json(required(Path(configs[0].peaks) / "dataset.json", "peaks"))["source"]
-    runs = {}
-    for combination in combinations:
+    runs, prints = {}, {}
+    for combination, cfg in zip(combinations, configs, strict=True):
         swept = [o for o in combination if o.partition("=")[0] in varied]
-        # sorted, as Hydra names a job's folder
-        runs[",".join(sorted(swept))] = dict(o.split("=", 1) for o in swept)
+        name = ",".join(sorted(swept))  # sorted, as Hydra names a job's folder
+        runs[name] = dict(o.split("=", 1) for o in swept)
+        prints[name] = fingerprint(cfg)
 
     from ionprint.tracking.run import finish_parent, start_parent
 
     title = f"sweep of {', '.join(varied)}"
-    parent = start_parent(configs[0], title, f"{len(runs)} runs: {'; '.join(runs)}")
+    sweep_id = hashlib.sha256("\n".join(sorted(prints.values())).encode()).hexdigest()
+    parent = start_parent(configs[0], title, f"{len(runs)} runs: {'; '.join(runs)}", sweep_id)
+    if not any(o.startswith("hydra/launcher=") for o in own):
+        own = ["hydra/launcher=joblib", *own]
+    arguments = [f"{key}={','.join(values)}" for key, values in choices]
     board, best = None, []
     try:
-        _hydra([*overrides, *_settings(base, fixed, parent)], root)
+        with watching(base / "sweep", prints):
+            _hydra([*arguments, *own, *_settings(base, fixed, parent)], root)
         board, failed = leaderboard(base, runs)
-        best = board.filter(["accuracy", "f1_macro", "log_loss"]).head(1).to_dict("records")
+        best = board.filter(BOARD).head(1).to_dict("records")
     finally:
         best = {f"best/{k}": v for row in best for k, v in row.items()}
         finish_parent(parent, board, best, source)
@@ -88,6 +110,26 @@ def launch(overrides: list[str], root: Path) -> int:
     if failed:
         raise IonprintError(f"{len(failed)} of {len(runs)} runs failed:\n{listed(failed)}")
     return 0
+
+
+def planned(overrides: list[str], root: Path) -> list[tuple[str, list[str]]]:
+    """Return every override of a sweep with its values: typed ones, else those of conf/sweep.
+
+    Raises
+    ------
+    ConfigError
+        An override cannot be parsed, or the chosen sweep names what is not there.
+    """
+    from ionprint.config import compose
+
+    typed = expand(overrides)
+    given = {key for key, _ in typed}
+    plan = compose([o for o in overrides if o.startswith("sweep=")], root).sweep
+    swept = [] if any(len(values) > 1 for _, values in typed) else list(plan.over.items())
+    choices = [(key, [str(v) for v in values]) for key, values in swept if key not in given]
+    # the settings first: of two values for a key the typed one must count
+    settings = [s for s in expand(list(plan.settings)) if s[0] not in given]
+    return [*settings, *choices, *typed]
 
 
 def expand(overrides: list[str]) -> list[tuple[str, list[str]]]:
@@ -113,6 +155,28 @@ def expand(overrides: list[str]) -> list[tuple[str, list[str]]]:
     except HydraException as exc:
         raise ConfigError(str(exc).splitlines()[0]) from exc
     return result
+
+
+def fingerprint(cfg: "DictConfig") -> str:
+    """Return a hash of all that decides a run's results: settings, peak table, code."""
+    from omegaconf import OmegaConf
+
+    import ionprint
+
+    config = OmegaConf.to_container(cfg)
+    for key in ("outputs", "peaks", "simulation", "tracking", "sweep"):
+        config.pop(key)
+    for key in ("storage", "workers"):  # where and how trials are made does not change them
+        config["tuning"].pop(key)
+    config["dataset"].pop("path")
+    total = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    code = Path(ionprint.__file__).parent
+    files = [required(Path(cfg.peaks) / "peak_table.parquet", "peaks")]
+    files += sorted(code.glob("models/*.py"))
+    files += [code / "stages" / f"{stage}.py" for stage in STAGES]
+    for file in files:
+        total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
 
 
 def _settings(base: Path, fixed: list[str], parent: str) -> list[str]:
@@ -143,35 +207,125 @@ def _hydra(arguments: list[str], root: Path) -> None:
 
 
 def job(cfg: "DictConfig") -> None:
-    """Tune, evaluate, rank, train, read, draw and track one combination in its own folder."""
-    import importlib
-
+    """Do what is missing of one combination, in its own folder, and track it."""
+    from filelock import FileLock
     from hydra.core.hydra_config import HydraConfig
 
     from ionprint.config import checked
-    from ionprint.errors import NoWeightsError
-    from ionprint.tracking.run import log_run
+    from ionprint.stages.progress import silence
 
     name = HydraConfig.get().job.override_dirname
     cfg = checked(cfg)
+    cfg.tuning.workers = 1  # the launcher uses the cores
     folder = Path(cfg.outputs) / "sweep" / name
     cfg.outputs = str(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "error.txt").unlink(missing_ok=True)
-    try:
-        log = (folder / "log.txt").open("w", encoding="utf-8")
-        with log, contextlib.redirect_stdout(log):
-            for stage in STAGES:
-                try:
-                    importlib.import_module(f"ionprint.stages.{stage}").run(cfg)
-                except NoWeightsError as exc:
-                    print(exc)
-            log_run(cfg, name=name, parent_run_id=os.environ[PARENT], register=False)
-        score = read_json(folder / "evaluation" / "metrics.json")["score"]
-        print(f"{name}: accuracy {score['accuracy']:.3f}, log loss {score['log_loss']:.3f}")
-    except IonprintError as exc:
-        (folder / "error.txt").write_text(str(exc), encoding="utf-8")
-        print(f"{name}: failed: {exc}", file=sys.stderr)
+    # another process may do the same sweep; a killed one lets go
+    with FileLock(folder / ".lock"), silence():
+        (folder / ERROR).unlink(missing_ok=True)
+        try:
+            with (folder / LOG).open("a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
+                _do(cfg, folder, name)
+        except IonprintError as exc:
+            (folder / ERROR).write_text(str(exc), encoding="utf-8")
+
+
+def _do(cfg: "DictConfig", folder: Path, name: str) -> None:
+    """Run the stages that the record lacks, then log the run; both once."""
+    from ionprint.errors import NoWeightsError
+    from ionprint.tracking.run import log_run
+
+    mark = fingerprint(cfg)
+    record = _record(folder)
+    if record["fingerprint"] != mark:
+        record = {"fingerprint": mark, "stages": [], "logged": []}
+    for stage in STAGES:
+        if stage in record["stages"]:
+            continue
+        options = {"tuning_only": True} if stage == "figures" else {}
+        try:
+            importlib.import_module(f"ionprint.stages.{stage}").run(cfg, **options)
+        except NoWeightsError as exc:
+            print(exc)
+        record["stages"].append(stage)
+        _keep(record, folder)
+    parent = os.environ[PARENT]
+    if parent not in record["logged"]:
+        log_run(cfg, name=name, parent_run_id=parent, register=False)
+        record["logged"].append(parent)
+        _keep(record, folder)
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    path = folder / RECORD
+    return read_json(path) if path.exists() else {"fingerprint": None, "stages": [], "logged": []}
+
+
+def _keep(record: dict[str, Any], folder: Path) -> None:
+    """Write the record whole or not at all."""
+    new = folder / f".{RECORD}"
+    write_json(record, new)
+    new.replace(folder / RECORD)
+
+
+@contextlib.contextmanager
+def watching(place: Path, prints: dict[str, str]) -> Iterator[None]:
+    """Tell how a sweep goes while the block runs it: what runs, what is done, the best so far.
+
+    Where standard error is no terminal, a line is printed for every finished run.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    columns = (
+        TextColumn("sweep"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+    task = bar.add_task("", total=len(prints))
+    over, seen = threading.Event(), {}
+
+    def look() -> None:
+        running = []
+        for name, mark in prints.items():
+            if name in seen:
+                continue
+            record = _record(place / name)
+            if (place / name / ERROR).exists():
+                seen[name] = {}
+                console.print(f"{name}: failed", markup=False)
+            elif record["fingerprint"] == mark and record["logged"]:
+                seen[name] = read_json(place / name / "evaluation" / "metrics.json")["score"]
+                console.print(f"{name}: {_told(seen[name])}", markup=False)
+            elif record["fingerprint"] == mark or (place / name / LOG).exists():
+                running.append(name)
+        scored = [n for n in seen if seen[n]]
+        best = min(scored, key=lambda n: (-seen[n]["accuracy"], seen[n]["log_loss"]), default=None)
+        text = f"running {'; '.join(running)}" if running else ""
+        text += f"  best {best}: {_told(seen[best])}" if best else ""
+        bar.update(task, completed=len(seen), description=text)
+
+    def watch() -> None:
+        while not over.wait(LOOK_EVERY):
+            look()
+
+    with bar:
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+            look()
+
+
+def _told(score: dict[str, Any]) -> str:
+    return f"accuracy {score['accuracy']:.3f}, log loss {score['log_loss']:.3f}"
 
 
 def leaderboard(base: Path, runs: dict[str, dict[str, str]]) -> "tuple[pd.DataFrame, list[str]]":
@@ -184,20 +338,27 @@ def leaderboard(base: Path, runs: dict[str, dict[str, str]]) -> "tuple[pd.DataFr
     """
     import pandas as pd
 
+    from ionprint.files import read_table
+
     rows, failed = [], []
     for name, varied in runs.items():
         folder = base / "sweep" / name
-        error = folder / "error.txt"
+        error = folder / ERROR
         if error.exists():
             failed.append(f"{name}: {error.read_text(encoding='utf-8')}")
             continue
-        metrics = read_json(required(folder / "evaluation" / "metrics.json", "evaluate -m"))
-        score = metrics["score"]
+        metrics = read_json(required(folder / "evaluation" / "metrics.json", "sweep"))
+        checks = read_table(folder / "checks" / "checks.csv")
+        failed_checks = (checks["result"] == "failed") & (checks["accepted"] == "")
+        score, gap = metrics["score"], metrics["gap"] or {}
         rows.append(
             {
                 **varied,
-                **score,
+                **{f"{m}{end}": score[f"{m}{end}"] for m in BOARD for end in ("", "_low", "_high")},
+                "folds": score["folds"],
                 "plain_accuracy": metrics["plain"]["accuracy"],
+                "gap": gap.get("accuracy"),
+                "checks_failed": ", ".join(checks["name"][failed_checks]),
             }
         )
     board = pd.DataFrame(rows)
@@ -212,22 +373,24 @@ def _show(board: "pd.DataFrame", base: Path, varied: list[str], source: str) -> 
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        title=f"leaderboard, {source} data ({base}/sweep/leaderboard.csv)",
-        title_justify="left",
-        box=None,
-    )
-    for title in varied:
-        table.add_column(title.rpartition(".")[2], overflow="fold")
-    for title in ("accuracy", "macro F1", "log loss", "plain accuracy"):
-        table.add_column(title, justify="right", no_wrap=True)
+    if board.empty:
+        return
+    title = f"leaderboard, {source} data, {board['folds'][0]} folds: {base}/sweep/leaderboard.csv"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for key in varied:
+        table.add_column(key.rpartition(".")[2], no_wrap=True)
+    for column in ("accuracy [95 %]", "log loss [95 %]", "plain accuracy"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("failed checks", overflow="fold")
     for row in board.to_dict("records"):
         table.add_row(
             *(row[key] for key in varied),
-            f"{row['accuracy']:.3f} ± {row['accuracy_sd']:.3f}",
-            f"{row['f1_macro']:.3f}",
-            f"{row['log_loss']:.3f} ± {row['log_loss_sd']:.3f}",
+            "{accuracy:.3f} [{accuracy_low:.3f}, {accuracy_high:.3f}]".format(**row),
+            "{log_loss:.3f} [{log_loss_low:.3f}, {log_loss_high:.3f}]".format(**row),
             f"{row['plain_accuracy']:.3f}",
+            row["checks_failed"].replace("_", " ") or "none",
         )
-    Console().print(table)
+    console = Console(highlight=False)
+    console.width = max(console.width, WIDTH)  # a table with names cut off says nothing
+    console.print(table)
     print("compare the runs side by side: make ui")

@@ -24,11 +24,12 @@ def run(cfg: "DictConfig") -> None:
     pipeline, best = tuned_pipeline(cfg)
     dataset = read_json(required(Path(cfg.peaks) / "dataset.json", "peaks"))
     with fitting() as stopped:
-        pipeline.fit(problem.table.areas, problem.y)
+        pipeline.fit(problem.inputs, problem.y)
     about = {
         "dataset": dataset,
         "spectra": len(problem.y),
         **chosen(cfg),
+        **({"dose_column": column} if (column := cfg.normalisation.column) else {}),
         "params": best["params"],
         "seed": cfg.seed,
         "versions": {name: version(name) for name in PACKAGES},
@@ -36,8 +37,10 @@ def run(cfg: "DictConfig") -> None:
     model = TrainedModel(pipeline, problem.table.mz, about)
     config = OmegaConf.to_container(cfg)
     # where things lie and are logged is not part of the model, and differs between machines
-    for key in ("outputs", "peaks", "simulation", "tracking"):
+    for key in ("outputs", "peaks", "simulation", "tracking", "sweep"):
         config.pop(key)
+    for key in ("storage", "workers"):
+        config["tuning"].pop(key)
     config["dataset"].pop("path")
     with fresh_folder(Path(cfg.outputs) / "model") as out:
         save_model(model, out)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ionprint.tracking.results import Results
+from ionprint.models.families import families
+from ionprint.tracking.results import Results, accepted_checks, failed_checks
 
 _IONS_SHOWN = 5
 
@@ -18,6 +19,7 @@ def description(results: Results) -> str:
     samples = results.table("composition/samples.csv")
     kind = "Simulated data" if results.simulated else "Measured data"
     parts = [f"**{_finding(results, samples)}** {kind}.", _scores(results.metrics)]
+    parts.append(_worth(results))
     if samples is not None and len(samples):
         parts.append(_samples(samples))
     ions = results.table("ranking/ions.csv")
@@ -36,7 +38,7 @@ def leaderboard(board: Any, source: str) -> str:
     source : str
         simulated or measured.
     """
-    columns = [c for c in board if not c.endswith("_sd") and c not in ("folds", "n_folds")]
+    columns = [c for c in board if not c.endswith(("_low", "_high"))]
     lines = [f"{source.capitalize()} data.", ""]
     lines += [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for row in board.to_dict("records"):
@@ -64,18 +66,36 @@ def _finding(results: Results, samples: Any) -> str:
 
 
 def _scores(metrics: dict[str, Any]) -> str:
-    lines = ["| cross-validation | accuracy | F1 | log loss |", "| --- | --- | --- | --- |"]
-    for folds in ("grouped", "plain"):
-        numbers = metrics.get(folds)
+    """Tabulate the scores with their 95 % intervals, the quoted one marked."""
+    lines = ["| cross-validation | accuracy | F1 | log loss | Brier |", "| --- " * 5 + "|"]
+    for kind in ("nested", "grouped", "plain", "dummy"):
+        numbers = metrics.get(kind)
         if not numbers:
-            lines.append(f"| {folds} | not possible | | |")
+            lines += ["| grouped | not possible | | | |"] if kind == "grouped" else []
             continue
+        quoted = numbers["folds"] == metrics["score"]["folds"]
         cells = [
-            f"{numbers[key]:.3f} ± {numbers[f'{key}_sd']:.3f}"
-            for key in ("accuracy", "f1_macro", "log_loss")
+            f"{numbers[key]:.3f} [{numbers[f'{key}_low']:.3f}, {numbers[f'{key}_high']:.3f}]"
+            for key in ("accuracy", "f1_macro", "log_loss", "brier")
         ]
-        lines.append(f"| {folds} | {' | '.join(cells)} |")
+        name = f"**{kind}** (quoted)" if quoted else kind
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _worth(results: Results) -> str:
+    """Say what the score means, the gap between the folds, and what failed."""
+    metrics = results.metrics
+    told = [f"The quoted score means: {metrics['meaning']}."]
+    if metrics["gap"]:
+        told.append(f"Plain minus grouped accuracy: {metrics['gap']['accuracy']:+.3f}.")
+    if metrics["permutation"]:
+        told.append(f"p = {metrics['permutation']['p_value']} against shuffled compounds.")
+    failed = failed_checks(results)
+    accepted = accepted_checks(results)
+    told.append(f"Checks failed: {', '.join(failed)}." if failed else "No check failed.")
+    told += [f"Accepted failures: {accepted}."] if accepted else []
+    return " ".join(told)
 
 
 def _samples(samples: Any) -> str:
@@ -92,8 +112,8 @@ def _samples(samples: Any) -> str:
 
 
 def _ions(ions: Any) -> str:
-    lines = ["| compound | first ions (m/z) |", "| --- | --- |"]
-    for compound, rows in ions.sort_values("rank").groupby("compound", sort=True):
+    lines = ["| compound | first ions (m/z), satellites with their parent |", "| --- | --- |"]
+    for compound, rows in families(ions).groupby("compound", sort=True):
         rows = rows.head(_IONS_SHOWN).to_dict("records")
         shown = [f"{r['ion']} ({r['mz']:.4f})" if r["ion"] else f"{r['mz']:.4f}" for r in rows]
         lines.append(f"| {compound} | {', '.join(shown)} |")

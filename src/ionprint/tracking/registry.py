@@ -8,6 +8,7 @@ from typing import Any
 from ionprint.tracking.store import tracking_uri
 
 CHAMPION = "champion"
+FAILED, ACCEPTED = "ionprint.checks_failed", "ionprint.checks_accepted"
 _SCORES = {"accuracy": (1, 1e-9), "f1_macro": (1, 1e-9), "log_loss": (-1, 1e-6)}  # sign, tie
 
 
@@ -35,8 +36,24 @@ class Registered:
     already: bool
 
 
-def version_tags(run_tags: dict[str, str], score: dict[str, Any]) -> dict[str, str]:
-    """Return the tags of a version: what it was made from and how it was judged."""
+def version_tags(
+    run_tags: dict[str, str],
+    score: dict[str, Any],
+    failed: list[str] | None = None,
+    accepted: str | None = None,
+) -> dict[str, str]:
+    """Return the tags of a version: what it was made from and how it was judged.
+
+    Parameters
+    ----------
+    run_tags : dict of str to str
+    score : dict
+        The quoted one.
+    failed : list of str, optional
+        Checks that failed and were not accepted.
+    accepted : str, optional
+        Failures that were accepted, with the reasons.
+    """
     kept = ("ionprint.results", "ionprint.data", "ionprint.source", "ionprint.dirty")
     tags = {key: run_tags[key] for key in kept if key in run_tags}
     if "mlflow.source.git.commit" in run_tags:
@@ -45,11 +62,15 @@ def version_tags(run_tags: dict[str, str], score: dict[str, Any]) -> dict[str, s
     for key in _SCORES:
         if score.get(key) is not None:
             tags[f"ionprint.{key}"] = repr(float(score[key]))
+    if failed:
+        tags[FAILED] = ", ".join(failed)
+    if accepted:
+        tags[ACCEPTED] = accepted
     return tags
 
 
 def register(name: str, model_id: str, run_id: str, tags: dict[str, str]) -> Registered:
-    """Make the logged model a version of `name`, and champion when it is not worse.
+    """Make the logged model a version of `name`, and champion when it is sound and not worse.
 
     Results that were registered before are not registered again, and a champion that was
     chosen by hand since then stays.
@@ -99,11 +120,16 @@ def _champion(client: Any, name: str) -> Any:
 
 def _choice(champion: Any, number: int, name: str, tags: dict[str, str]) -> tuple[bool, str]:
     """Decide whether version `number` becomes champion, and say why."""
-    if champion is None:
-        return True, f"version {number} is champion: there was none"
-    held = int(champion.version)
+    held = None if champion is None else int(champion.version)
     if held == number:
         return False, f"version {number} is champion"
+    if FAILED in tags:
+        return False, (
+            f"version {number} is not made champion, for it failed checks: {tags[FAILED]}. "
+            f"docs/checks.md says what to do, and how to accept a failure that does no harm"
+        )
+    if champion is None:
+        return True, f"version {number} is champion: there was none"
     for tag, what in (("ionprint.data", "data"), ("ionprint.folds", "kind of folds")):
         if champion.tags.get(tag) != tags.get(tag):
             return False, (

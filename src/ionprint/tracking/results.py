@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ionprint.config import MINIMISED
 from ionprint.errors import DataError
 from ionprint.files import read_json, read_table, read_yaml, required
-from ionprint.models.tuning import MINIMISED
+from ionprint.models.evaluation import METRICS
+from ionprint.models.families import families
 
 TOP_IONS = 15
 # every result folder, its files that a run must have, and the stage that writes them
@@ -18,6 +20,7 @@ _FOLDERS = {
     "peaks": (("dataset.json", "peaks.csv"), "peaks"),
     "tuning": (("trials.csv", "best.yaml"), "tune"),
     "evaluation": (("metrics.json", "folds.csv"), "evaluate"),
+    "checks": (("checks.csv",), "check"),
     "model": (("config.yaml", "model.yaml"), "train"),
     "ranking": ((), "rank"),
     "composition": ((), "composition"),
@@ -128,7 +131,7 @@ def choices(results: Results) -> dict[str, str]:
         "n_folds": results.metrics["score"].get("n_folds"),
         "seed": config.get("seed"),
     }
-    for group in ("cross_validation", "tuning", "spectra", "ions"):
+    for group in ("cross_validation", "tuning", "evaluation", "ranking", "spectra", "ions"):
         chosen |= _flat(config.get(group) or {}, group)
     chosen |= {f"data.{key}": _count(results.metrics.get(key)) for key in _COUNTED}
     chosen |= {f"best.{key}": value for key, value in (best.get("params") or {}).items()}
@@ -138,14 +141,37 @@ def choices(results: Results) -> dict[str, str]:
 _COUNTED = ("spectra", "classes", "groups", "peaks")
 
 
+SCORES = ("score", "nested", "grouped", "plain", "dummy", "gap", "permutation", "rebuilt_peaks")
+
+
 def scores(results: Results) -> dict[str, float]:
     """Return the cross-validated numbers, named so that they sort: `grouped/accuracy`."""
-    numbers = {}
-    for folds in ("score", "grouped", "plain"):
-        for key, value in (results.metrics.get(folds) or {}).items():
-            if isinstance(value, float) and math.isfinite(value):
-                numbers[f"{folds}/{key}"] = float(value)
-    return numbers
+    kinds = {kind: results.metrics.get(kind) or {} for kind in SCORES}
+    summary = results.files.get("ranking/summary.json")
+    if summary:  # of the first ions: how many are a compound's own, how many were published
+        compounds = read_json(summary)["compounds"].items()
+        kinds["ranking"] = {
+            c: {k: float(v) for k, v in n.items() if v is not None} for c, n in compounds
+        }
+    return {
+        key: value
+        for kind, numbers in kinds.items()
+        for key, value in _flat(numbers, kind, "/").items()
+        if isinstance(value, float) and math.isfinite(value)
+    }
+
+
+def failed_checks(results: Results) -> list[str]:
+    """Return the names of the checks that failed and were not accepted."""
+    checks = results.table("checks/checks.csv")
+    return list(checks.loc[(checks["result"] == "failed") & (checks["accepted"] == ""), "name"])
+
+
+def accepted_checks(results: Results) -> str:
+    """Return the failures that were accepted, with the reasons; empty where there are none."""
+    checks = results.table("checks/checks.csv")
+    accepted = checks[checks["accepted"] != ""]
+    return "; ".join(f"{c.name}: {c.accepted}" for c in accepted.itertuples(index=False))
 
 
 def series(results: Results) -> list[tuple[str, float, int]]:
@@ -153,7 +179,7 @@ def series(results: Results) -> list[tuple[str, float, int]]:
     points = [
         (f"fold/{row['folds']}/{key}", row.get(key), int(row["fold"]))
         for row in results.table("evaluation/folds.csv").to_dict("records")
-        for key in ("accuracy", "f1_macro", "log_loss")
+        for key in METRICS
     ]
     trials = results.table("tuning/trials.csv").dropna(subset=["score"]).sort_values("trial")
     if len(trials):
@@ -168,15 +194,19 @@ def series(results: Results) -> list[tuple[str, float, int]]:
 def top_ions(results: Results) -> Any:
     """Return the first ions of each compound, a row for each compound and rank, or None.
 
-    The first column tells rows apart and the second is what MLflow compares between runs.
+    Ranks are those of ion families: satellites stand with their parent. The first column tells rows
+    apart and the second is what MLflow compares between runs.
     """
     ions = results.table("ranking/ions.csv")
     if ions is None:
         return None
-    ions = ions[ions["rank"] <= TOP_IONS].sort_values(["compound", "rank"], kind="stable")
-    ions["rank"] = [f"{c} {int(r):02d}" for c, r in ions[["compound", "rank"]].to_numpy()]
+    ions = families(ions)
+    ions = ions[ions["family_rank"] <= TOP_IONS]
+    placed = zip(ions["compound"], ions["family_rank"], strict=True)
+    ions = ions.assign(rank=[f"{c} {int(r):02d}" for c, r in placed])
     first = ["rank", "mz", "ion", "compound"]
-    return ions[first + [c for c in ions.columns if c not in first]]
+    left = ("family", "family_rank", "satellite_of")
+    return ions[first + [c for c in ions.columns if c not in (*first, *left)]]
 
 
 def data_version(path: str | Path) -> str | None:
@@ -207,11 +237,11 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _flat(group: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _flat(group: dict[str, Any], prefix: str, joint: str = ".") -> dict[str, Any]:
     flat = {}
     for key, value in group.items():
-        name = f"{prefix}.{key}"
-        flat |= _flat(value, name) if isinstance(value, dict) else {name: value}
+        name = f"{prefix}{joint}{key}"
+        flat |= _flat(value, name, joint) if isinstance(value, dict) else {name: value}
     return flat
 
 

@@ -78,7 +78,12 @@ def log_run(
         run = found or _log(results, experiment_id, name, tags)
         registered = None
         if cfg.tracking.register if register is None else register:
-            wanted = registry.version_tags(tags, results.metrics["score"])
+            wanted = registry.version_tags(
+                tags,
+                results.metrics["score"],
+                of.failed_checks(results),
+                of.accepted_checks(results),
+            )
             registered = registry.register(
                 str(cfg.tracking.model_name), _model_id(run), run.info.run_id, wanted
             )
@@ -92,14 +97,32 @@ def log_run(
     )
 
 
-def start_parent(cfg: Any, name: str, description: str) -> str:
-    """Begin the run that holds the runs of a sweep, and return its id."""
+def start_parent(cfg: Any, name: str, description: str, sweep: str) -> str:
+    """Begin the run that holds the runs of a sweep, or go on with it, and return its id.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Its `tracking`, and `outputs` for messages.
+    name, description : str
+    sweep : str
+        What the sweep is known by when it is started again.
+    """
     from mlflow import MlflowClient
 
     experiment_id = store.ready_store(str(cfg.tracking.experiment), cfg.outputs)
-    with store.usable_store():
-        tags = {**_made_by(), "mlflow.note.content": description, "ionprint.kind": "sweep"}
-        run = MlflowClient().create_run(experiment_id, tags=tags, run_name=name)
+    with store.usable_store(), store.only_one("runs"):
+        client = MlflowClient()
+        found = client.search_runs([experiment_id], f"tags.`ionprint.sweep` = '{sweep}'")
+        if found:
+            return found[0].info.run_id
+        tags = {
+            **_made_by(),
+            "mlflow.note.content": description,
+            "ionprint.kind": "sweep",
+            "ionprint.sweep": sweep,
+        }
+        run = client.create_run(experiment_id, tags=tags, run_name=name)
     return run.info.run_id
 
 
@@ -236,7 +259,7 @@ def _log_model(results: of.Results, tags: dict[str, str]) -> None:
     model = load_model(folder)
     signature = ModelSignature(
         # any: the model itself checks its columns, takes whole counts too, and answers shortly
-        inputs=Schema([ColSpec(AnyType(), str(c), required=False) for c in model.columns]),
+        inputs=Schema([ColSpec(AnyType(), str(c), required=False) for c in model.inputs]),
         outputs=Schema([ColSpec("double", f"p_{c}") for c in model.classes]),
     )
     with warnings.catch_warnings():
@@ -259,7 +282,13 @@ def _tags(results: of.Results, data_path: str, parent_run_id: str | None) -> dic
         "ionprint.data": results.dataset["sha256"],
         "ionprint.data_path": data_path,
         "ionprint.source": results.dataset["source"],
+        "ionprint.meaning": results.metrics["meaning"],
+        **{key: results.best[key] for key in ("normalisation", "scaling", "model")},
     }
+    if failed := of.failed_checks(results):
+        tags[registry.FAILED] = ", ".join(failed)
+    if accepted := of.accepted_checks(results):
+        tags[registry.ACCEPTED] = accepted
     if (version := of.data_version(data_path)) is not None:
         tags["ionprint.data_dvc"] = version
     if parent_run_id is not None:

@@ -24,7 +24,8 @@ class PeakAreasToProbabilities(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input: pd.DataFrame, params=None):
         """Return one row of p_<compound> for each row of peak areas.
 
-        Columns are found by their names: their order is free and others are left aside.
+        Columns are found by their names: their order is free and others are left aside. A model
+        that divides by the primary ions of a spectrum asks for their column too.
 
         Raises
         ------
@@ -33,22 +34,25 @@ class PeakAreasToProbabilities(mlflow.pyfunc.PythonModel):
         """
         from ionprint.errors import IonprintError
 
-        areas = _areas(model_input, list(self.model.columns))
+        areas = _areas(model_input, self.model.inputs, self.model.dose_column)
         try:
             return self.model.probabilities(areas)
         except IonprintError as error:
             _refuse(str(error))
 
 
-def _areas(table, columns):
+def _areas(table, columns, dose):
     """Return the model's columns in the model's order, every value a number of counts."""
     if not isinstance(table, pd.DataFrame):
         _refuse(f"expected a table with named columns, got {type(table).__name__}")
     names = table.columns.map(str)
     missing = [c for c in columns if c not in set(names)]
+    if missing == [dose]:
+        _refuse(f"the column {dose!r} is missing: the primary ions of each spectrum")
     if missing:
+        kind = "columns" if dose in missing else "peak columns"
         _refuse(
-            f"{len(missing)} of {len(columns)} peak columns are missing: {_named(missing)}. "
+            f"{len(missing)} of {len(columns)} {kind} are missing: {_named(missing)}. "
             f"Columns are m/z with 4 decimals; order is free"
         )
     twice = [c for c in columns if c in set(names[names.duplicated()])]

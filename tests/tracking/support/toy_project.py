@@ -15,18 +15,26 @@ SUPPORT = Path(__file__).parent
 SOURCE = SUPPORT.parents[2] / "src"
 COMPOUNDS = ["Li2CO3", "LiF", "LiOH"]
 PEAKS = 12
+ENDS = (("low", -0.02), ("high", 0.01))
 
 
-def write_results(root, name, *, seed=0, score=(0.95, 0.94, 0.2), data="a"):
+def write_results(
+    root, name, *, seed=0, score=(0.95, 0.94, 0.2), data="a", failed=(), accepted=None
+):
     """Write what the stages write below `<root>/<name>` and return the configuration."""
-    rng = np.random.default_rng(seed)
+    rng, accepted = np.random.default_rng(seed), accepted or {}
     outputs = Path(root) / name
-    for folder in ("peaks", "tuning", "evaluation", "ranking", "model", "composition", "figures"):
+    folders = ("peaks", "tuning", "evaluation", "ranking", "checks", "model", "composition")
+    for folder in (*folders, "figures"):
         (outputs / folder).mkdir(parents=True)
     mz = np.round(np.linspace(6.0151, 105.9, PEAKS), 4)
     _write_peaks(outputs / "peaks", mz, data)
     _write_tuning(outputs / "tuning", rng)
     _write_evaluation(outputs / "evaluation", score, rng)
+    checks = [(n, "failed" if n in failed else "passed", "", "") for n in ("dummy", *failed)]
+    checks += [(n, "failed", "", reason) for n, reason in accepted.items()]
+    columns = ["name", "result", "finding", "accepted"]
+    pd.DataFrame(checks, columns=columns).to_csv(outputs / "checks" / "checks.csv", index=False)
     ions = [
         {
             "compound": c,
@@ -95,18 +103,22 @@ def _write_tuning(folder, rng):
 
 
 def _write_evaluation(folder, score, rng):
-    names = ("accuracy", "f1_macro", "log_loss")
-    numbers = dict(zip(names, score, strict=True)) | {f"{n}_sd": 0.02 for n in names}
+    names = ("accuracy", "f1_macro", "log_loss", "brier")
+    numbers = dict(zip(names, (*score, 0.1), strict=True))
+    numbers |= {f"{n}_{end}": v + d for n, v in numbers.items() for end, d in ENDS}
     metrics = {
         "source": "simulated",
         "normalisation": "total_counts",
         "scaling": "minmax",
         "model": "logistic",
         "params": {"C": 0.5},
-        "meaning": "",
+        "meaning": "nothing, it is a toy",
         "score": {"folds": "grouped", **numbers},
-        "grouped": numbers,
-        "plain": numbers,
+        **{kind: {"folds": kind, **numbers} for kind in ("grouped", "plain", "dummy")},
+        "nested": None,
+        "gap": {"accuracy": 0.0},
+        "permutation": {"p_value": 0.01},
+        "rebuilt_peaks": {"difference": {"accuracy": 0.1}},
         "spectra": 12,
         "classes": 3,
         "groups": 6,
@@ -114,7 +126,7 @@ def _write_evaluation(folder, score, rng):
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))
     folds = [
-        {"folds": kind, "fold": k, "spectra": 2, **dict(zip(names, rng.random(3), strict=True))}
+        {"folds": kind, "fold": k, "spectra": 2, **dict(zip(names, rng.random(4), strict=True))}
         for kind in ("grouped", "plain")
         for k in range(5)
     ]

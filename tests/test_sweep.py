@@ -1,0 +1,131 @@
+"""Sweeps as people launch them, killed and started again: nothing lost, nothing done twice."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+
+from ionprint.cli import main
+from ionprint.config import compose
+from ionprint.stages import sweep
+
+SWEPT = {"model": ["logistic", "naive_bayes"], "scaling": ["minmax", "standard"]}
+CHOICES = [*(f"{key}={','.join(values)}" for key, values in SWEPT.items()), "tuning.trials=3"]
+NAMES = {f"model={m},scaling={s}" for m in SWEPT["model"] for s in SWEPT["scaling"]}
+
+
+def launched(*arguments):
+    command = [sys.executable, "-m", "ionprint.cli", "sweep", *CHOICES, *arguments]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, **quiet, text=True, start_new_session=True)
+
+
+def children():
+    """Name, status and parent of the runs in the store."""
+    query = """SELECT name, status, t.value FROM runs
+    LEFT JOIN tags t ON t.run_uuid = runs.run_uuid AND t.key = 'mlflow.parentRunId'
+    WHERE lifecycle_stage = 'active'"""
+    with closing(sqlite3.connect("mlruns/mlflow.db")) as store:
+        return [row for row in store.execute(query) if row[2]]
+
+
+def stages_done():
+    found = {}
+    for path in sorted((Path("outputs") / "sweep").glob("*/record.json")):
+        found[path.parent.name] = len(json.loads(path.read_text())["stages"])
+    return found
+
+
+def written():
+    """When the results of each run were written."""
+    return {
+        p: p.stat().st_mtime_ns
+        for p in Path("outputs/sweep").glob("*/*/*")
+        if p.name in ("best.yaml", "metrics.json", "ions.csv", "model.skops")
+    }
+
+
+def test_killed_and_started_again(with_results):
+    before = {}
+    for wanted in (0, 9):  # in the first tuning, between the runs
+        process = launched()
+        started = time.monotonic()
+        while process.poll() is None and time.monotonic() - started < 120:
+            done = sum(stages_done().values())
+            if done >= wanted and list(Path("outputs/sweep").glob("*/log.txt")):
+                break
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        kept = {p: t for p, t in written().items() if _recorded(p)}
+        assert before.items() <= kept.items()  # what was done was not done again
+        before = kept
+    process = launched()
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert before.items() <= written().items()
+    assert stages_done() == dict.fromkeys(NAMES, len(sweep.STAGES))
+    logged = children()
+    assert sorted(name for name, _, _ in logged) == sorted(NAMES)  # none twice
+    assert {status for _, status, _ in logged} == {"FINISHED"}
+    assert len({parent for _, _, parent in logged}) == 1
+    board = pd.read_csv("outputs/sweep/leaderboard.csv")
+    assert len(board) == 4
+    assert board["accuracy"].is_monotonic_decreasing
+
+    at = written()
+    assert main(["sweep", *CHOICES]) == 0  # all is there
+    assert (written(), children()) == (at, logged)
+
+
+def _recorded(path):
+    """Whether the stage that wrote the file is in the record of its run."""
+    stages = {"tuning": "tune", "evaluation": "evaluate", "ranking": "rank", "model": "train"}
+    record = path.parents[1] / "record.json"
+    done = json.loads(record.read_text())["stages"] if record.exists() else []
+    return stages[path.parent.name] in done
+
+
+def test_a_changed_setting_is_computed_anew(with_results, capsys):
+    choices = ["model=dummy,naive_bayes", "tuning.trials=2", "hydra/launcher=basic"]
+    assert main(["sweep", *choices]) == 0
+    first = written()
+    assert main(["sweep", *choices, "evaluation.resamples=50"]) == 0
+    assert all(written()[path] > at for path, at in first.items())
+
+
+def test_the_preset_is_swept_where_nothing_else_is(with_results):
+    Path("conf/sweep/two.yaml").write_text(
+        "over: {model: [dummy, naive_bayes], scaling: [minmax, log]}\nsettings: [tuning.trials=1]\n"
+    )
+    root = Path.cwd()
+    plan = dict(sweep.planned(["sweep=two", "scaling=sqrt"], root))
+    assert plan["model"] == ["dummy", "naive_bayes"]
+    assert (plan["scaling"], plan["tuning.trials"]) == (["sqrt"], ["1"])
+    assert dict(sweep.planned(["sweep=two", "model=lda,knn"], root))["model"] == ["lda", "knn"]
+    assert "scaling" not in dict(sweep.planned(["sweep=two", "model=lda,knn"], root))
+
+
+def test_a_tracking_server_that_is_away_is_told_before_anything_runs(
+    with_results, monkeypatch, capsys
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert main(["sweep", *CHOICES]) == 2
+    assert "does not answer" in capsys.readouterr().err
+    assert not Path("outputs/sweep").exists()
+
+
+def test_every_sweep_of_conf_composes(with_results):
+    root = Path.cwd()
+    for path in sorted((root / "conf" / "sweep").glob("*.yaml")):
+        plan = sweep.planned([f"sweep={path.stem}"], root)
+        for key, values in plan:
+            for value in values:
+                compose([f"{key}={value}"], root)
