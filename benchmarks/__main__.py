@@ -1,7 +1,7 @@
 """Run every benchmark and print its ratio."""
 
-from benchmarks import peaks, search, tuning
+from benchmarks import growth, peaks, search, sweep, tuning
 
-for benchmark in (peaks, search, tuning):
+for benchmark in (peaks, search, tuning, sweep, growth):
     print(f"\n{benchmark.__doc__.splitlines()[0]}")
     benchmark.main()

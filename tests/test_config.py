@@ -111,3 +111,11 @@ def test_paths_typed_elsewhere_mean_what_they_mean_there(tmp_path):
         "seed=0",
     ]
     assert absolute_paths(typed, tmp_path, tmp_path) == typed
+
+
+def test_a_preset_that_names_an_unknown_option(project):
+    preset = "# @package _global_\ndefaults:\n  - override /scaling: minmx\n"
+    (project / "conf" / "experiment" / "slip.yaml").write_text(preset)
+    with pytest.raises(ConfigError, match="experiment=slip asks for scaling=minmx") as told:
+        compose(["experiment=slip"], project)
+    assert "Did you mean minmax" in str(told.value)

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -306,6 +307,14 @@ def explain(exc: Exception, overrides: list[str], conf: Path) -> str:
         key = override.lstrip("+~").partition("=")[0]
         if "." in key and keys and not any(k == key or k.startswith(key + ".") for k in keys):
             return f"{override}: there is no key {key!r}.{near(key, keys)}"
+    absent = re.search(r"Could not find '(\w+)/([^']+)'", str(exc))
+    if absent and absent[1] in known:  # named by another file, as an experiment
+        group, value = absent.groups()
+        by = ", ".join(overrides) or "conf/config.yaml"
+        return (
+            f"{by} asks for {group}={value}: conf/{group}/ has no {value!r}."
+            f"{near(value, known[group])} Options of {group}: {', '.join(known[group])}."
+        )
     reason = str(exc).split("\n    full_key")[0].split("\nSee https")[0].strip()
     where = getattr(exc, "full_key", None) or getattr(exc, "override", None)
     return f"{where}: {reason}" if where and where not in reason else reason

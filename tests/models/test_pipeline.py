@@ -119,3 +119,19 @@ def test_convergence_warnings_are_collected_and_others_pass():
         warnings.warn("did not converge", ConvergenceWarning, stacklevel=1)
         warnings.warn("another", UserWarning, stacklevel=1)
     assert stopped == ["did not converge"]
+
+
+def test_peaks_that_never_vary_or_never_occur_do_no_harm(choose_parts, each_scaling, pellets):
+    areas, y, _ = pellets(signal=0.3, effect=0.1, classes=3, peaks=12)
+    areas[:, 5], areas[:, 6] = 0, 7
+    fitted = choose_parts("none", each_scaling).fit(areas, y)
+    areas[0, 5:7] = 3  # an unknown may have them
+    assert np.isfinite(fitted[:-1].transform(areas)).all()
+    assert np.isfinite(fitted.predict_proba(areas)).all()
+
+
+def test_a_class_that_cannot_be_imported_is_named_with_its_choice(choose_parts):
+    cfg = compose([])
+    cfg.scaling.transformer["_target_"] = "sklearn.preprocessing.MinMaxScalr"
+    with pytest.raises(ConfigError, match=r"scaling=minmax cannot be made: .*MinMaxScalr'$"):
+        build(cfg.normalisation, cfg.scaling, cfg.model)

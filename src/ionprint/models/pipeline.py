@@ -51,14 +51,18 @@ def build(
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
-    try:
-        steps = [
-            ("normalise", instantiate(normalisation["transformer"])),
-            ("scale", instantiate(scaling["transformer"])),
-            ("classify", instantiate(model["estimator"])),
-        ]
-    except InstantiationException as exc:
-        raise ConfigError(str(exc).splitlines()[0]) from exc
+    chosen = {
+        "normalise": ("normalisation", normalisation, normalisation["transformer"]),
+        "scale": ("scaling", scaling, scaling["transformer"]),
+        "classify": ("model", model, model["estimator"]),
+    }
+    steps = []
+    for step, (group, choice, part) in chosen.items():
+        try:
+            steps.append((step, instantiate(part)))
+        except InstantiationException as exc:
+            reason = str(exc).splitlines()[0].partition(", set env var HYDRA")[0]
+            raise ConfigError(f"{group}={choice['name']} cannot be made: {reason}") from exc
     _complete(steps[0][1], normalisation, mz, charge)
     pipeline = Pipeline(steps)
     try:

@@ -100,6 +100,10 @@ def run(cfg: "DictConfig") -> None:
         write_table(ev.confusion(quoted), out / "confusion.csv")
     warn_stopped(stopped)
     _tell(metrics)
+    asked = cfg.cross_validation.n_splits
+    if not cfg.cross_validation.leave_one_out and outer.n_splits < asked:
+        what = f"{problem.group}s" if problem.grouped else "spectra"
+        print(f"note: {outer.n_splits} folds instead of {asked}: a compound has too few {what}")
 
 
 def _predictions(problem: Problem, quoted: "Evaluation") -> "pd.DataFrame":

@@ -79,6 +79,10 @@ def launch(overrides: list[str], root: Path) -> int:
     ]
     configs = [compose(combination, root) for combination in combinations]
     compose(own, root)
+    if configs[0].tuning.storage:  # must answer before anything runs
+        from ionprint.models.shared_study import connect
+
+        connect(configs[0].tuning.storage).engine.dispose()
     base = Path(configs[0].outputs)
     source = read_json(required(Path(configs[0].peaks) / "dataset.json", "peaks"))["source"]
     runs, prints = {}, {}

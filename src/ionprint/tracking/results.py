@@ -158,6 +158,7 @@ def scores(results: Results) -> dict[str, float]:
         for kind, numbers in kinds.items()
         for key, value in _flat(numbers, kind, "/").items()
         if isinstance(value, float) and math.isfinite(value)
+        if not (kind == "dummy" and key.endswith(("_low", "_high")))
     }
 
 
