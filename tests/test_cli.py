@@ -10,6 +10,8 @@ import pytest
 from ionprint import __version__
 from ionprint.cli import STAGES, main
 
+from .conftest import QUICK
+
 
 def ionprint(*args, cwd):
     command = [sys.executable, "-m", "ionprint.cli", *args]
@@ -155,7 +157,7 @@ def test_a_stage_that_breaks_within_leaves_no_half_results(with_results, content
     before = contents("outputs")
     monkeypatch.setattr("ionprint.models.evaluation.confusion", broken)
     with pytest.raises(RuntimeError):
-        main(["evaluate"])
+        main(["evaluate", *QUICK])
     assert contents("outputs") == before
 
 

@@ -72,7 +72,12 @@ def problem_with(words, root):
     choices = expand(args)
     if swept == all(len(values) == 1 for _, values in choices):
         return "a sweep varies nothing, or a single run varies something"
-    longest = max((len(values) for _, values in choices), default=1)
+    known = groups(root / "conf")
+    for key, values in choices:  # quicker than to compose with each
+        if unknown := set(values) - set(known.get(key, values)):
+            return f"{key}: no {unknown}"
+    others = (len(values) for key, values in choices if key not in known)
+    longest = max(others, default=1)
     rows = (tuple(f"{k}={v[min(i, len(v) - 1)]}" for k, v in choices) for i in range(longest))
     return next(filter(None, (composing(row, root) for row in rows)), None)
 

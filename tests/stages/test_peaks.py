@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from ionprint.cli import main
 from ionprint.spectra.table import PeakTable
 
-from ..conftest import make_project, run_in
+from ..conftest import QUICK, make_project, run_in
 
 OUT = Path("outputs/peaks")
 LIGHT = "dataset.mz_max=30"
@@ -357,7 +357,7 @@ def test_imported_areas_come_back_and_all_later_stages_run_on_them(imported, cap
     assert errors == pytest.approx(np.sqrt(table.areas), abs=0.01)
 
     for stage in ("tune", "evaluate", "rank", "train", "composition", "figures"):
-        assert main([stage, IMPORT, "tuning.trials=2"]) == 0, stage
+        assert main([stage, IMPORT, *QUICK, "tuning.trials=2"]) == 0, stage
     metrics = json.loads(Path("outputs/evaluation/metrics.json").read_text())
     assert metrics["score"]["accuracy"] > 0.8
     assert len(pd.read_csv("outputs/composition/samples.csv")) == 5

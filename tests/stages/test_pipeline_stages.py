@@ -176,7 +176,7 @@ def test_the_checks(with_results):
 
 
 def test_plain_folds_fail_a_check(with_results, capsys):
-    choices = ["cross_validation=stratified", "tuning.trials=2"]
+    choices = ["cross_validation=stratified", *QUICK, "evaluation.rebuild_peaks=false"]
     for stage in ("tune", "evaluate", "check"):
         assert main([stage, *choices]) == 0
     assert re.search(r"groups across folds +failed", capsys.readouterr().out)
@@ -186,8 +186,9 @@ def test_plain_folds_fail_a_check(with_results, capsys):
 
 def test_repeated_folds_are_predicted_once_a_draw(with_results):
     choices = ["cross_validation=repeated", "cross_validation.n_repeats=2", "tuning.trials=2"]
+    choices += ["evaluation.permutations=0", "evaluation.rebuild_peaks=false"]
     for stage in ("tune", "evaluate"):
-        assert main([stage, *choices, "evaluation.permutations=0"]) == 0
+        assert main([stage, *choices]) == 0
     predictions = pd.read_csv(OUT / "evaluation" / "predictions.csv")
     assert predictions.groupby("file")["draw"].apply(list).map(sorted).tolist() == [[1, 2]] * 30
     metrics = json.loads((OUT / "evaluation" / "metrics.json").read_text())
@@ -308,7 +309,7 @@ def test_one_pellet_a_class_is_told_as_repeatability(with_results, capsys):
     table.samples.loc[table.samples["role"] == "reference", "sample"] = table.samples["compound"]
     table.write(path)
     assert main(["tune", "tuning.trials=2"]) == 0
-    assert main(["evaluate", "tuning.trials=2"]) == 0
+    assert main(["evaluate", *QUICK, "evaluation.rebuild_peaks=false"]) == 0
     metrics = json.loads((OUT / "evaluation" / "metrics.json").read_text())
     assert metrics["grouped"] is None
     assert metrics["score"]["folds"] == "nested plain"

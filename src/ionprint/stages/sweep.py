@@ -128,6 +128,8 @@ def planned(overrides: list[str], root: Path) -> list[tuple[str, list[str]]]:
 
     typed = expand(overrides)
     given = {key for key, _ in typed}
+    if any(key == "sweep" and len(values) > 1 for key, values in typed):
+        raise ConfigError("sweep cannot be swept: give one of conf/sweep/")
     plan = compose([o for o in overrides if o.startswith("sweep=")], root).sweep
     swept = [] if any(len(values) > 1 for _, values in typed) else list(plan.over.items())
     choices = [(key, [str(v) for v in values]) for key, values in swept if key not in given]
