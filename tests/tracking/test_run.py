@@ -1,6 +1,7 @@
 """One run from the result files: whole, once, and later when the server was away."""
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 from toy_project import COMPOUNDS, write_results
 
 from ionprint.errors import DataError, MissingInputError, TrackingError
+from ionprint.models.shared_study import this_host
 from ionprint.stages import track
 from ionprint.tracking.run import finish_parent, log_run, start_parent
 
@@ -110,12 +112,33 @@ def test_a_run_that_a_kill_left_unfinished_does_not_count(results):
     import mlflow
 
     first = log_run(results)
-    mlflow.MlflowClient().update_run(first.run_id, status="RUNNING")
+    client = mlflow.MlflowClient()
+    client.update_run(first.run_id, status="RUNNING")
+    client.set_tag(first.run_id, "ionprint.worker", f"{this_host()}:4194303-1")
     second = log_run(results)
     assert not second.already
     assert [r.info.run_id for r in runs_of(results)] == [second.run_id]
     served = mlflow.MlflowClient().get_model_version(results.tracking.model_name, "1")
     assert served.tags["ionprint.results"] == second.results
+
+
+def test_a_run_that_another_process_is_logging_is_waited_for(results):
+    import mlflow
+
+    first = log_run(results)
+    client = mlflow.MlflowClient()
+    client.update_run(first.run_id, status="RUNNING")  # by this process, which lives
+
+    def end():
+        time.sleep(1)
+        client.update_run(first.run_id, status="FINISHED")
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    again = log_run(results)
+    thread.join()
+    assert (again.run_id, again.already) == (first.run_id, True)
+    assert len(runs_of(results)) == 1
 
 
 @pytest.mark.parametrize("folder", ["evaluation", "model"])

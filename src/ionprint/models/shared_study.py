@@ -141,9 +141,9 @@ class DatabaseStudy:
 
     def _lost(self, trial: Any, longest: float) -> bool:
         """Tell whether a running trial's worker is gone."""
-        host, _, process = trial.user_attrs.get("worker", "").rpartition(":")
-        if host == this_host() and (alive := _alive(process)) is not None:
-            return not alive
+        gone = worker_gone(trial.user_attrs.get("worker", ""))
+        if gone is not None:
+            return gone
         # by this machine's clock since it was first seen: clocks of machines differ
         since = self._seen.setdefault(trial.number, self._clock())
         return self._clock() - since > max(PATIENCE, TIMES * longest)
@@ -183,6 +183,13 @@ def this_host() -> str:
 def this_worker() -> str:
     """Name this process as host:id-start."""
     return f"{this_host()}:{os.getpid()}-{_started(os.getpid())}"
+
+
+def worker_gone(worker: str) -> bool | None:
+    """Tell whether the process that `this_worker` named is gone; None where that is not known."""
+    host, _, process = worker.rpartition(":")
+    alive = _alive(process) if host == this_host() else None
+    return None if alive is None else not alive
 
 
 def _started(pid: int) -> str | None:

@@ -15,6 +15,9 @@ from ionprint.tracking import note, registry, store
 from ionprint.tracking import results as of
 
 _AT_ONCE = 1000  # metrics that MLflow takes in one call
+RESULTS, WORKER = "ionprint.results", "ionprint.worker"
+PATIENCE = 60.0  # seconds that another machine has to end a run
+LOOK_EVERY = 0.5  # seconds
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,7 @@ def start_parent(cfg: Any, name: str, description: str, sweep: str) -> str:
     experiment_id = store.ready_store(str(cfg.tracking.experiment), cfg.outputs)
     with store.usable_store(), store.only_one("runs"):
         client = MlflowClient()
-        found = client.search_runs([experiment_id], f"tags.`ionprint.sweep` = '{sweep}'")
-        if found:
+        if found := _runs_of(client, experiment_id, "ionprint.sweep", sweep):
             return found[0].info.run_id
         tags = {
             **_made_by(),
@@ -123,7 +125,10 @@ def start_parent(cfg: Any, name: str, description: str, sweep: str) -> str:
             "ionprint.sweep": sweep,
         }
         run = client.create_run(experiment_id, tags=tags, run_name=name)
-    return run.info.run_id
+        first = _runs_of(client, experiment_id, "ionprint.sweep", sweep)[0]
+        if first.info.run_id != run.info.run_id:  # another machine began it at the same time
+            client.delete_run(run.info.run_id)
+    return first.info.run_id
 
 
 def finish_parent(run_id: str, leaderboard: Any, metrics: dict[str, float], source: str) -> None:
@@ -169,9 +174,15 @@ def _log(results: of.Results, experiment_id: str, name: str, tags: dict[str, str
     """Write everything of a run; it counts as logged when it is finished."""
     import mlflow
 
+    from ionprint.models.shared_study import this_worker
+
     client = mlflow.MlflowClient()
-    tags = {**tags, "mlflow.note.content": note.description(results)}
+    tags = {**tags, "mlflow.note.content": note.description(results), WORKER: this_worker()}
     run_id = client.create_run(experiment_id, tags=tags, run_name=name).info.run_id
+    first = _runs_of(client, experiment_id, RESULTS, tags[RESULTS])[0]
+    if first.info.run_id != run_id:  # another machine began it at the same time
+        client.delete_run(run_id)
+        return _finished(experiment_id, tags[RESULTS]) or _log(results, experiment_id, name, tags)
     # nested: a caller may have a run of its own going on
     with mlflow.start_run(run_id=run_id, nested=True):
         _log_tables(client, run_id, results)  # slower once the run has many metrics
@@ -309,16 +320,35 @@ def _made_by() -> dict[str, str]:
 
 
 def _finished(experiment_id: str, results: str) -> Any:
-    """Return the finished run of these results, and take away what a kill left of one."""
+    """Return the finished run of these results, None where there is none.
+
+    What a killed process left of one is taken away; the end of one that another process is
+    logging, perhaps on another machine, is waited for.
+    """
     from mlflow import MlflowClient
 
+    from ionprint.models.shared_study import worker_gone
+
     client = MlflowClient()
-    found = client.search_runs([experiment_id], f"tags.`ionprint.results` = '{results}'")
-    for run in found:
-        if run.info.status == "FINISHED":
-            return run
-        client.delete_run(run.info.run_id)
-    return None
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        waiting = False
+        for run in _runs_of(client, experiment_id, RESULTS, results):
+            if run.info.status == "FINISHED":
+                return run
+            if worker_gone(run.data.tags.get(WORKER, "")) or time.monotonic() > give_up:
+                client.delete_run(run.info.run_id)
+            else:
+                waiting = True
+        if not waiting:
+            return None
+        time.sleep(LOOK_EVERY)
+
+
+def _runs_of(client: Any, experiment_id: str, tag: str, value: str) -> list[Any]:
+    """Return the runs with a tag, in the same order for every process that asks."""
+    found = client.search_runs([experiment_id], f"tags.`{tag}` = '{value}'")
+    return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
 
 def _model_id(run: Any) -> str:
