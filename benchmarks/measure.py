@@ -1,8 +1,13 @@
 """Two pieces of work timed in turn, A B A B, so that a machine that slows down slows both."""
 
+import contextlib
+import os
+import shutil
 import statistics
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 
 def compare(ours: Callable, plain: Callable, repeats: int, limit: float) -> float:
@@ -31,3 +36,19 @@ def compare(ours: Callable, plain: Callable, repeats: int, limit: float) -> floa
         )
     print(f"  ratio  {ratio:6.2f} (of {min(ratios):.2f} to {max(ratios):.2f}; limit {limit:g})")
     return ratio
+
+
+@contextlib.contextmanager
+def scratch_project() -> Iterator[None]:
+    """Work in a copy of the project's settings, without its results and runs."""
+    root = Path(__file__).resolve().parents[1]
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copytree(root / "conf", Path(scratch) / "conf")
+        for name in ("dvc.yaml", "data.dvc"):
+            shutil.copy(root / name, scratch)
+        before = Path.cwd()
+        os.chdir(scratch)
+        try:
+            yield
+        finally:
+            os.chdir(before)

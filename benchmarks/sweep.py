@@ -2,16 +2,16 @@
 
 import itertools
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from benchmarks.measure import scratch_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,17 +46,8 @@ def main(
         Fewer trials, or the first few scalings or models (two or more), take less time.
     """
     root = Path(__file__).resolve().parents[1]
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in ("conf", "dvc.yaml", "data.dvc"):
-            (shutil.copytree if (root / name).is_dir() else shutil.copy)(
-                root / name, Path(scratch) / name
-            )
-        before = Path.cwd()
-        os.chdir(scratch)
-        try:
-            _measure(f"dataset.path={root}/data", trials, scalings, models)
-        finally:
-            os.chdir(before)
+    with scratch_project():
+        _measure(f"dataset.path={root}/data", trials, scalings, models)
 
 
 def _measure(data: str, trials: int, scalings: tuple[str, ...], models: tuple[str, ...]) -> None:

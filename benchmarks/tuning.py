@@ -5,11 +5,9 @@ import importlib
 import io
 import itertools
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
-from benchmarks.measure import compare
+from benchmarks.measure import compare, scratch_project
 
 for library in ("OPENBLAS", "OMP", "MKL"):  # for both, as the command line does
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
@@ -20,17 +18,8 @@ TRIALS = 200
 def main() -> None:
     """Measure on the peak table of `data/`, with the same folds and the same seed."""
     root = Path(__file__).resolve().parents[1]
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in ("conf", "dvc.yaml", "data.dvc"):
-            (shutil.copytree if (root / name).is_dir() else shutil.copy)(
-                root / name, Path(scratch) / name
-            )
-        before = Path.cwd()
-        os.chdir(scratch)
-        try:
-            _measure(root)
-        finally:
-            os.chdir(before)
+    with scratch_project():
+        _measure(root)
 
 
 def _measure(root: Path) -> None:

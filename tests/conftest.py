@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -11,6 +12,9 @@ import pytest  # noqa: E402
 
 from ionprint.cli import main  # noqa: E402
 
+PLACE = "shared/real/noble-metal-alloys-negative/spectra.tar.xz"
+ALLOYS = Path(os.environ.get("IONPRINT_ALLOYS", Path(__file__).parents[2] / PLACE))
+"""Measured spectra of alloys, public, not part of the repository."""
 CONF = Path(__file__).parents[1] / "conf"
 SMALL = ["simulation.references.spots=2"]
 SMALL += [f"simulation.samples.sample_{n}.spots=2" for n in range(1, 6)]
@@ -50,6 +54,21 @@ def finished(simulated, tmp_path_factory):
     (root / "data").symlink_to(simulated / "data")
     run_in(root, *([stage, *QUICK] for stage in STAGES))
     return root
+
+
+@pytest.fixture(scope="session")
+def unpacked_alloys(tmp_path_factory):
+    """Unpack the measured alloys anew at each call and return the folder of their spectra."""
+
+    def unpacked():
+        if not ALLOYS.is_file():
+            pytest.skip(f"{ALLOYS} is not there; IONPRINT_ALLOYS names another place")
+        folder = tmp_path_factory.mktemp("alloys")
+        with tarfile.open(ALLOYS) as archive:
+            archive.extractall(folder, filter="data")
+        return next(folder.rglob("N_*.txt")).parent
+
+    return unpacked
 
 
 @pytest.fixture

@@ -5,17 +5,12 @@ known. Data: Laurent et al., Analytical Chemistry (2024).
 """
 
 import json
-import os
-import tarfile
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ionprint.cli import main
 
-PLACE = Path("shared") / "real" / "noble-metal-alloys-negative" / "spectra.tar.xz"
-ARCHIVE = Path(os.environ.get("IONPRINT_ALLOYS", Path(__file__).parents[2] / PLACE))
 PATTERN = "{polarity}_{compound}_{primary_ion}_{spot}.txt"
 MIXTURES = {
     "Ru-Pt-Pd": "Ru-Pt+Ru-Pd",
@@ -45,13 +40,8 @@ def correct_sheet(path):
 
 
 @pytest.fixture(scope="module")
-def spectra(tmp_path_factory):
-    if not ARCHIVE.is_file():
-        pytest.skip(f"{ARCHIVE} is not there; IONPRINT_ALLOYS names another place")
-    folder = tmp_path_factory.mktemp("alloys")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
-    folder = next(folder.rglob("N_*.txt")).parent
+def spectra(unpacked_alloys):
+    folder = unpacked_alloys()
     assert main(["samples", str(folder), "--pattern", PATTERN]) == 0
     correct_sheet(folder / "samples.csv")
     return folder

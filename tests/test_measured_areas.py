@@ -3,10 +3,6 @@
 Data: Laurent et al., Analytical Chemistry (2024), ruthenium-based alloys, negative ions.
 """
 
-import os
-import tarfile
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,9 +10,9 @@ import pytest
 from ionprint.cli import main
 from ionprint.spectra.table import PeakTable
 
-PLACE = Path("shared") / "real" / "noble-metal-alloys-negative" / "spectra.tar.xz"
-ARCHIVE = Path(os.environ.get("IONPRINT_ALLOYS", Path(__file__).parents[2] / PLACE))
-COUNTS = ARCHIVE.with_name("published_ion_counts.csv")
+from .conftest import ALLOYS
+
+COUNTS = ALLOYS.with_name("published_ion_counts.csv")
 PATTERN = "{polarity}_{compound}_{primary_ion}_{spot}.txt"
 IONS = {"H": 1, "OH": 17, "Cl": 35, "O2": 32, "CH3": 15}
 """Nominal masses (u)."""
@@ -24,14 +20,10 @@ RATIO = (0.97, 1.04)
 
 
 @pytest.fixture(scope="module")
-def spectra(tmp_path_factory):
-    for path in (ARCHIVE, COUNTS):
-        if not path.is_file():
-            pytest.skip(f"{path} is not there; IONPRINT_ALLOYS names another place")
-    folder = tmp_path_factory.mktemp("alloys")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
-    folder = next(folder.rglob("N_*.txt")).parent
+def spectra(unpacked_alloys):
+    folder = unpacked_alloys()
+    if not COUNTS.is_file():
+        pytest.skip(f"{COUNTS} is not there")
     assert main(["samples", str(folder), "--pattern", PATTERN]) == 0
     return folder
 

@@ -6,9 +6,6 @@ first, at the nominal masses that its isotopes ask for. Data: Laurent et al., An
 """
 
 import itertools
-import os
-import tarfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,8 +16,6 @@ from ionprint.cli import main
 from ionprint.files import read_table
 from ionprint.ions.pattern import pattern
 
-PLACE = Path("shared") / "real" / "noble-metal-alloys-negative" / "spectra.tar.xz"
-ARCHIVE = Path(os.environ.get("IONPRINT_ALLOYS", Path(__file__).parents[2] / PLACE))
 PATTERN = "{polarity}_{compound}_{primary_ion}_{spot}.txt"
 ALLOYS = ("Ru-Ir", "Ru-Pd", "Ru-Pt", "Ru-Rh")
 CHOICES = [
@@ -52,13 +47,8 @@ def cluster_masses(metals):
 
 
 @pytest.fixture(scope="module")
-def spectra(tmp_path_factory):
-    if not ARCHIVE.is_file():
-        pytest.skip(f"{ARCHIVE} is not there; IONPRINT_ALLOYS names another place")
-    folder = tmp_path_factory.mktemp("alloys")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
-    folder = next(folder.rglob("N_*.txt")).parent
+def spectra(unpacked_alloys):
+    folder = unpacked_alloys()
     assert main(["samples", str(folder), "--pattern", PATTERN]) == 0
     sheet = pd.read_csv(folder / "samples.csv", dtype=str, keep_default_na=False)
     sheet[sheet["compound"].isin(ALLOYS)].to_csv(folder / "samples.csv", index=False)

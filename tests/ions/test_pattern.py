@@ -1,17 +1,11 @@
 """Names by isotope pattern: right where the pattern proves them, silent where it cannot."""
 
-import os
-import tarfile
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from ionprint.ions.pattern import isotopologue, name_by_pattern, pattern
 from ionprint.spectra.reading import read_spectrum
 
-PLACE = Path("shared") / "real" / "noble-metal-alloys-negative" / "spectra.tar.xz"
-ARCHIVE = Path(os.environ.get("IONPRINT_ALLOYS", Path(__file__).parents[3] / PLACE))
 METALS = {"Ru": 1, "Ir": 1, "Pt": 1, "Pd": 1, "Rh": 1, "O": 3, "H": 1, "Cl": 2, "C": 2}
 ALLOYS = {"Ru": 2, "Ir": 1, "Pt": 1, "Pd": 1, "Rh": 1, "O": 4, "H": 2, "Cl": 2, "C": 4}
 MASSES = 301
@@ -114,13 +108,9 @@ def test_a_pattern_is_the_natural_one():
 
 
 @pytest.fixture(scope="module")
-def alloys(tmp_path_factory):
+def alloys(unpacked_alloys):
     """Areas at nominal masses of the measured alloys."""
-    if not ARCHIVE.is_file():
-        pytest.skip(f"{ARCHIVE} is not there; IONPRINT_ALLOYS names another place")
-    folder = tmp_path_factory.mktemp("alloys")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
+    folder = unpacked_alloys()
     areas = []
     for path in sorted(folder.rglob("N_*.txt")):
         spectrum = read_spectrum(path, path.name)
