@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ionprint.errors import ConfigError, IonprintError, listed
 from ionprint.files import read_json, required, write_json, write_table
+from ionprint.stages.progress import progress, silence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +78,7 @@ def launch(overrides: list[str], root: Path) -> int:
         [f"{key}={value}" for (key, _), value in zip(choices, values, strict=True)]
         for values in itertools.product(*(values for _, values in choices))
     ]
-    configs = [compose(combination, root) for combination in combinations]
+    configs = [compose(combination, root) for combination in progress(combinations, "checking")]
     compose(own, root)
     if configs[0].tuning.storage:  # must answer before anything runs
         from ionprint.models.shared_study import connect
@@ -218,7 +219,6 @@ def job(cfg: "DictConfig") -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from ionprint.config import checked
-    from ionprint.stages.progress import silence
 
     name = HydraConfig.get().job.override_dirname
     cfg = checked(cfg)
