@@ -9,12 +9,14 @@ import time
 import numpy as np
 import pytest
 
+from ionprint import processes
 from ionprint.errors import ConfigError
 from ionprint.models import shared_study
-from ionprint.models.shared_study import DatabaseStudy, connect, this_host
+from ionprint.models.shared_study import DatabaseStudy, connect
 from ionprint.models.study import Draws, JournalStudy, Trial
 from ionprint.models.tuning import tune
 from ionprint.models.workers import shared_out
+from ionprint.processes import this_host
 
 SPACE = {"C": {"type": "float", "low": 1e-3, "high": 1e3, "log": True}}
 
@@ -136,7 +138,7 @@ def test_a_worker_elsewhere_is_waited_for_and_then_replaced(database, monkeypatc
     now = [0.0]
     here, there = database(clock=lambda: now[0]), database()
     with monkeypatch.context() as patch:
-        patch.setattr(shared_study, "this_host", lambda: "elsewhere")
+        patch.setattr(processes, "this_host", lambda: "elsewhere")
         assert there.claim(1) == 0
     assert here.claim(1) is None
     now[0] = shared_study.PATIENCE - 1
@@ -159,7 +161,7 @@ def test_a_worker_of_this_machine_is_known_by_its_process(database, monkeypatch)
     workers = (
         (f"{this_host()}:{gone.pid}-1", True),
         (f"{this_host()}:{os.getpid()}-1", True),  # another process that had this number
-        (shared_study.this_worker(), False),
+        (processes.this_worker(), False),
     )
     for slot, (worker, lost) in enumerate(workers):
         with monkeypatch.context() as patch:
@@ -207,7 +209,7 @@ def test_folds_come_back_in_order_whoever_scores_them(processes):
 
 
 def alive(pid):
-    return shared_study._started(pid) is not None
+    return processes._started(pid) is not None
 
 
 def hold(results):

@@ -11,7 +11,7 @@ import yaml
 from toy_project import COMPOUNDS, write_results
 
 from ionprint.errors import DataError, MissingInputError, TrackingError
-from ionprint.models.shared_study import this_host
+from ionprint.processes import this_host
 from ionprint.stages import track
 from ionprint.tracking.run import finish_parent, log_run, start_parent
 

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from ionprint.errors import NoWeightsError
 from ionprint.models.folds import Folds
+from ionprint.models.importance import direction
 
 
 def weights(fitted: Pipeline, areas: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -41,12 +42,7 @@ def weights(fitted: Pipeline, areas: np.ndarray, y: np.ndarray) -> np.ndarray:
         coefficients = model.coef_
         return np.vstack([-coefficients, coefficients]) if len(coefficients) == 1 else coefficients
     if hasattr(model, "feature_importances_"):
-        scaled = fitted[:-1].transform(areas)
-        signs = [
-            np.sign(scaled[y == c].mean(axis=0) - scaled[y != c].mean(axis=0))
-            for c in classifier.classes_
-        ]
-        return np.array(signs) * model.feature_importances_
+        return direction(fitted[:-1].transform(areas), y) * model.feature_importances_
     raise NoWeightsError(
         f"{type(model).__name__} has no weights to rank ions by; choose another model, "
         f"e.g. model=logistic"

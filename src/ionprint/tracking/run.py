@@ -174,7 +174,7 @@ def _log(results: of.Results, experiment_id: str, name: str, tags: dict[str, str
     """Write everything of a run; it counts as logged when it is finished."""
     import mlflow
 
-    from ionprint.models.shared_study import this_worker
+    from ionprint.processes import this_worker
 
     client = mlflow.MlflowClient()
     tags = {**tags, "mlflow.note.content": note.description(results), WORKER: this_worker()}
@@ -327,7 +327,7 @@ def _finished(experiment_id: str, results: str) -> Any:
     """
     from mlflow import MlflowClient
 
-    from ionprint.models.shared_study import worker_gone
+    from ionprint.processes import worker_gone
 
     client = MlflowClient()
     give_up = time.monotonic() + PATIENCE
