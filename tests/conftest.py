@@ -65,7 +65,9 @@ def unpacked_alloys(tmp_path_factory):
             pytest.skip(f"{ALLOYS} is not there; IONPRINT_ALLOYS names another place")
         folder = tmp_path_factory.mktemp("alloys")
         with tarfile.open(ALLOYS) as archive:
-            archive.extractall(folder, filter="data")
+            # the first releases of 3.11 do not know the argument `filter`
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(folder)
         return next(folder.rglob("N_*.txt")).parent
 
     return unpacked
