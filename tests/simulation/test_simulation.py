@@ -453,7 +453,7 @@ def test_empty_folder_is_used(tmp_path):
     [
         ({"seed": -1}, "seed"),
         ({"references__pellets": 0}, "pellets"),
-        ({"references__compounds": ["LiF"]}, "LiF"),
+        ({"references__compounds": ["NaCl"]}, "NaCl.*expected one of Li2CO3"),
         ({"scatter__spot_ion": -0.1}, "spot_ion"),
         ({"instrument__k": 0}, "instrument.k"),
         ({"instrument__tail_fraction": 2}, "tail_fraction"),

@@ -29,13 +29,15 @@ from ionprint.simulation.instrument import (
     draw_flight_time,
     nominal_mz,
 )
-
-ROLES = ("reference", "mixture", "anode")
+from ionprint.simulation.samples import check_sample, profile_steps, random_shares, sample_recipe
 
 
 @dataclass(frozen=True)
 class Spot:
-    """One planned spectrum: its place in the sample sheet and what lies there."""
+    """One planned spectrum: its place in the sample sheet and what lies there.
+
+    `intensity` is a factor of all ions; `exact_shares` of a recipe do not scatter.
+    """
 
     name: str
     sample: str
@@ -45,6 +47,8 @@ class Spot:
     expected: str
     sputter_dose: float
     recipe: Recipe
+    intensity: float = 1.0
+    exact_shares: bool = False
 
     @property
     def file(self) -> str:
@@ -137,18 +141,23 @@ class Settings:
             raise ConfigError(
                 f"simulation.polarity is {self.polarity!r}; only negative ions are simulated"
             )
-        whole = {f"references.{name}": self.references[name] for name in ("pellets", "spots")}
-        whole |= {f"samples.{name}.spots": sample["spots"] for name, sample in self.samples.items()}
-        for name, value in whole.items():
+        for name in ("pellets", "spots"):
+            value = self.references[name]
             if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"simulation.{name} is {value!r}, expected 1, 2, 3 ...")
+                raise ConfigError(
+                    f"simulation.references.{name} is {value!r}, expected 1, 2, 3 ..."
+                )
         for name, value in self.scatter.items():
             if not value >= 0:
                 raise ConfigError(f"simulation.scatter.{name} is {value!r}, expected 0 or more")
         for name, sample in self.samples.items():
-            if sample["role"] not in ROLES[1:]:
-                raise ConfigError(f"simulation.samples.{name}.role is {sample['role']!r}, "
-                                  "expected mixture or anode")  # fmt: skip
+            check_sample(sample, f"simulation.samples.{name}")
+        names: set[str] = set()
+        for spot in plan(self):
+            if spot.name in names:
+                raise ConfigError(f"simulation.samples: two entries make {spot.name}; expected "
+                                  "names that differ in more than underscores")  # fmt: skip
+            names.add(spot.name)
 
 
 def plan(settings: Settings) -> list[Spot]:
@@ -175,31 +184,75 @@ def plan(settings: Settings) -> list[Spot]:
                          recipe)
                 )  # fmt: skip
     for key, sample in settings.samples.items():
-        recipe = sample_recipe(sample)
-        for number in range(1, sample["spots"] + 1):
-            spots.append(
-                Spot(f"neg_{key.replace('_', '')}_s{number:02d}", key.replace("_", " "), number,
-                     sample["role"], "", "+".join(sample["components"]), sample["sputter_dose"],
-                     recipe)
-            )  # fmt: skip
+        spots += _planned(key, sample, settings.seed)
     return spots
 
 
-def sample_recipe(sample: Mapping[str, Any]) -> Recipe:
-    """Return what lies on a mixture or an anode, from its entry in the configuration.
+def _planned(key: str, sample: Mapping[str, Any], seed: int) -> list[Spot]:
+    """List the spectra of one entry of `samples`."""
+    name, label, role = f"neg_{key.replace('_', '')}", key.replace("_", " "), sample["role"]
+    if "profile" in sample:
+        return [
+            Spot(f"{name}_s{number:02d}", label, number, role, "", step.expected,
+                 step.sputter_dose, step.recipe, step.intensity)
+            for number, step in enumerate(profile_steps(sample["profile"]), start=1)
+        ]  # fmt: skip
+    if "random" in sample:
+        spots = []
+        for number in range(1, sample["random"]["number"] + 1):
+            mixture = f"{label} {number:02d}"
+            shares = random_shares(sample["random"], named_generator(seed, f"{mixture} shares"))
+            spots.append(
+                Spot(f"{name}{number:02d}_s01", mixture, 1, role, "", "+".join(shares),
+                     sample["sputter_dose"], Recipe(shares, sample["hydrocarbon"]),
+                     exact_shares=True)
+            )  # fmt: skip
+        return spots
+    recipe = sample_recipe(sample)
+    return [
+        Spot(f"{name}_s{number:02d}", label, number, role, "", "+".join(sample["components"]),
+             sample["sputter_dose"], recipe)
+        for number in range(1, sample["spots"] + 1)
+    ]  # fmt: skip
+
+
+def planned_compounds(settings: Settings) -> list[str]:
+    """Return every compound whose signal a set needs, each once.
 
     Parameters
     ----------
-    sample : mapping
-        Keys components, traces (shares by weight), hydrocarbon, fixed_to_pure.
+    settings : Settings
+        What to make.
 
     Returns
     -------
-    Recipe
-        Components and traces together.
+    list of str
+        In the order of the plan.
     """
-    fixed = {ion: (f["compound"], f["times"]) for ion, f in sample["fixed_to_pure"].items()}
-    return Recipe({**sample["components"], **sample["traces"]}, sample["hydrocarbon"], fixed)
+    names: dict[str, None] = {}
+    for spot in plan(settings):
+        names |= dict.fromkeys(spot.recipe.shares)
+        names |= dict.fromkeys(compound for compound, _ in spot.recipe.fixed_to_pure.values())
+    return list(names)
+
+
+def named_generator(seed: int, name: str) -> np.random.Generator:
+    """Return the source of chance that belongs to a name.
+
+    Parameters
+    ----------
+    seed : int
+        Of the set.
+    name : str
+        Of a spectrum, a pellet or the shares of a mixture.
+
+    Returns
+    -------
+    numpy.random.Generator
+        From the child of the seed with the name's CRC-32 as spawn key.
+    """
+    child = np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),))
+    return np.random.default_rng(child)
 
 
 class LithiumSet:
@@ -230,20 +283,8 @@ class LithiumSet:
         self._mz = nominal_mz(settings.instrument, self._channel)
 
     def generator(self, name: str) -> np.random.Generator:
-        """Return the source of chance that belongs to a name.
-
-        Parameters
-        ----------
-        name : str
-            Of a spectrum or a pellet.
-
-        Returns
-        -------
-        numpy.random.Generator
-            From the child of the seed with the name's CRC-32 as spawn key.
-        """
-        child = np.random.SeedSequence(self.settings.seed, spawn_key=(zlib.crc32(name.encode()),))
-        return np.random.default_rng(child)
+        """Return the source of chance that belongs to the name of a spectrum or a pellet."""
+        return named_generator(self.settings.seed, name)
 
     def expected(self, recipe: Recipe) -> np.ndarray:
         """Return the expected counts per spot of every parent ion, without scatter.
@@ -280,7 +321,7 @@ class LithiumSet:
         rng = self.generator(spot.name)
         flight = draw_flight_time(self.settings.instrument, rng)
         recipe = spot.recipe
-        if len(recipe.shares) > 1:
+        if len(recipe.shares) > 1 and not spot.exact_shares:
             shares = {
                 name: share * lognormal_factor(rng, scatter["spot_share"])
                 for name, share in recipe.shares.items()
@@ -288,7 +329,7 @@ class LithiumSet:
             recipe = Recipe(shares, recipe.hydrocarbon, recipe.fixed_to_pure)
         counts = self.expected(recipe) * pellet
         counts *= ion_factors(rng, families, scatter["spot_family"], scatter["spot_ion"])
-        counts *= lognormal_factor(rng, scatter["spot_intensity"])
+        counts *= lognormal_factor(rng, scatter["spot_intensity"]) * spot.intensity
         rows = self.isotopologues
         each = counts[rows.ion] * rows.fraction
         seen = each >= self.settings.isotopes["least_counts"]

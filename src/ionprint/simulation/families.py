@@ -18,6 +18,7 @@ Atoms = tuple[tuple[str, int], ...]
 
 TOP = {"compounds", "drop_below", "heaviest", "rules", "families"}
 RULES = {"states", "per_atom", "per_misfit"}
+SKIN = "skin"
 FAMILY = RULES | {"atoms", "ions", "counts", "times", "except"}
 ATOM = re.compile(r"([A-Z][a-z]?)([1-9]\d*)?")
 
@@ -69,6 +70,51 @@ def expand_families(chemistry: Mapping[str, Any]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["family", "ion", *sources])
     light = [ion_mz(ion) <= heaviest for ion in table["ion"]]
     return table[light].reset_index(drop=True)
+
+
+def add_families(base: pd.DataFrame, chemistry: Mapping[str, Any]) -> pd.DataFrame:
+    """Return an ion table with the surfaces of unknown_families.yaml added.
+
+    Parameters
+    ----------
+    base : DataFrame
+        From `expand_families`; its rows and columns stay as they are.
+    chemistry : mapping
+        The file's content: families as for `expand_families`, and the skin of each surface.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The base with a column for each added compound; ions that it lacks follow in new rows.
+        Added counts are those of the families and of the skin together.
+
+    Raises
+    ------
+    ConfigError
+        A key is unknown or missing, or a value cannot be.
+    """
+    _only(chemistry, TOP | {SKIN}, TOP | {SKIN}, "the chemistry")
+    known, compounds = list(base.columns[2:-2]), list(chemistry["compounds"])
+    for compound in compounds:
+        if compound in known:
+            raise ConfigError(f"the chemistry adds {compound}, which is there already")
+    skins = chemistry[SKIN]
+    _only(skins, set(compounds), set(), SKIN)
+    named = {atoms_of(ion): ion for ion in base["ion"]}
+    added = expand_families({key: chemistry[key] for key in TOP})
+    added["ion"] = [named.get(atoms_of(ion), ion) for ion in added["ion"]]
+    kept, added = base.set_index("ion"), added.set_index("ion")
+    rows = kept.index.append(added.index.difference(kept.index, sort=False))
+    columns = ["family", *known, *compounds, BACKGROUND, HYDROCARBON]
+    table = kept.combine_first(added).loc[rows, columns]
+    table = table.fillna(dict.fromkeys([*known, *compounds], 0.0))
+    for compound, skin in skins.items():
+        where = f"{SKIN} of {compound}"
+        _only(skin, set(known), set(), where)
+        for name, fraction in skin.items():
+            table[compound] += _positive(fraction, f"{where}, {name}") * table[name]
+    table[compounds] = table[compounds].round(2)
+    return table.rename_axis("ion").reset_index()[["family", "ion", *columns[1:]]]
 
 
 def atoms_of(formula: str) -> Atoms:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,13 @@ import pandas as pd
 from ionprint.errors import ConfigError
 from ionprint.files import fresh_folder, write_yaml
 from ionprint.simulation.chemistry import check_ion_table
-from ionprint.simulation.dataset import LithiumSet, Settings, SimulatedSpectrum
-from ionprint.simulation.families import expand_families
+from ionprint.simulation.dataset import (
+    LithiumSet,
+    Settings,
+    SimulatedSpectrum,
+    planned_compounds,
+)
+from ionprint.simulation.families import add_families, expand_families
 from ionprint.simulation.instrument import Instrument
 from ionprint.simulation.truth import SETTINGS, TRUTH, truth_table
 
@@ -48,7 +54,7 @@ def write_set(
     """
     folder = Path(folder).resolve()
     refuse_measured(folder)
-    lithium = LithiumSet(settings, read_ion_table())
+    lithium = LithiumSet(settings, read_ion_table(planned_compounds(settings)))
     truth = []
     with fresh_folder(folder) as new:
         (new / "spectra").mkdir()
@@ -67,18 +73,44 @@ def write_set(
     return lithium
 
 
-def read_ion_table() -> pd.DataFrame:
+def read_ion_table(compounds: Collection[str] = ()) -> pd.DataFrame:
     """Return the ion table that lithium_families.yaml gives, checked.
+
+    Parameters
+    ----------
+    compounds : collection of str
+        Compounds the table has to have. If it lacks one, the surfaces and ions of
+        unknown_families.yaml are added. Not always, as chance is drawn in the table's order: more
+        rows change every spectrum.
 
     Returns
     -------
     pandas.DataFrame
         Columns family, ion, one a compound, background, hydrocarbon; counts per spot.
+
+    Raises
+    ------
+    ConfigError
+        A compound is in neither file.
     """
+    table = expand_families(_chemistry("lithium_families.yaml"))
+    if set(compounds) - set(table.columns[2:-2]):
+        table = add_families(table, _chemistry("unknown_families.yaml"))
+    known = list(table.columns[2:-2])
+    for compound in compounds:
+        if compound not in known:
+            raise ConfigError(
+                f"simulation: no ions are known of the compound {compound!r}; "
+                f"expected one of {', '.join(known)}"
+            )
+    return check_ion_table(table)
+
+
+def _chemistry(name: str) -> Any:
+    """Read a chemistry file of this package."""
     import yaml
 
-    text = resources.files("ionprint.simulation").joinpath("lithium_families.yaml").read_text()
-    return check_ion_table(expand_families(yaml.safe_load(text)))
+    return yaml.safe_load(resources.files("ionprint.simulation").joinpath(name).read_text())
 
 
 def export_text(spectrum: SimulatedSpectrum, instrument: Instrument, seed: int) -> str:
