@@ -20,6 +20,7 @@ SMALL = ["simulation.references.spots=2"]
 SMALL += [f"simulation.samples.sample_{n}.spots=2" for n in range(1, 6)]
 STAGES = ("peaks", "tune", "evaluate", "rank", "check", "train", "composition")
 QUICK = ["tuning.trials=4", "evaluation.permutations=5", "ranking.resamples=5"]
+QUICK += ["composition.pseudo_mixtures=200"]
 
 
 def make_project(root):

@@ -18,8 +18,10 @@ STAGES = {
     "track": "log the results as one MLflow run and register the model",
     "sweep": "compare combinations of choices, each tuned and tracked",
     "show": "print the last results",
-    "verify": "verify spectra: measure against what was planted in simulated spectra",
+    "verify": "verify spectra, or composition: measure against what is known to be there",
 }
+
+VERIFIED = ("spectra", "composition")
 
 EPILOG = """\
 overrides choose and change settings of conf/, for example:
@@ -112,10 +114,13 @@ def dispatch(stage: str, args: list[str]) -> int:
     from ionprint import config
 
     if stage == "verify":
-        if not args or args[0] != "spectra":
+        if not args or args[0] not in VERIFIED:
             got = args[0] if args else "nothing"
-            raise ConfigError(f"verify: got {got}, expected `ionprint verify spectra [overrides]`")
-        args = args[1:]
+            ways = " or ".join(f"`ionprint verify {what} [overrides]`" for what in VERIFIED)
+            raise ConfigError(f"verify: got {got}, expected {ways}")
+        stage, args = f"verify_{args[0]}", args[1:]
+        if stage == "verify_composition" and not any(a.startswith("simulation=") for a in args):
+            args = ["simulation=extended", *args]
     if any(a in ("-m", "--multirun") for a in args):
         raise ConfigError("-m: sweeps are launched with `ionprint sweep KEY=A,B ...`")
     overrides = args

@@ -107,6 +107,14 @@ class Ranking:
 
 
 @dataclass
+class Composition:
+    pseudo_mixtures: int
+    false_alarms: float
+    truncation: float
+    coverage: float
+
+
+@dataclass
 class Sweep:
     over: dict[str, list[str]]
     settings: list[str]
@@ -151,6 +159,7 @@ class Config:
     simulation: dict[str, Any]
     evaluation: Evaluation
     ranking: Ranking
+    composition: Composition
     sweep: Sweep
     seed: int
     outputs: str
@@ -170,7 +179,12 @@ POSITIVE = (
     "cross_validation.n_repeats",
     "evaluation.resamples",
     "ranking.first",
+    "composition.pseudo_mixtures",
+    "composition.false_alarms",
+    "composition.truncation",
+    "composition.coverage",
 )
+SHARES = ("composition.false_alarms", "composition.coverage")
 CHARGES = {"negative": -1, "positive": 1}
 METRICS = ("log_loss", "accuracy", "f1_macro")
 MINIMISED = ("log_loss",)
@@ -275,6 +289,10 @@ def checked(cfg: "DictConfig") -> "DictConfig":
         value = OmegaConf.select(typed, key)
         if not (value is None and key in POSITIVE_IF_GIVEN) and not value > 0:
             raise ConfigError(f"{key}={value}: expected a number above 0")
+    for key in SHARES:
+        value = OmegaConf.select(typed, key)
+        if value > 1:
+            raise ConfigError(f"{key}={value}: expected a share, above 0 and at most 1")
     if typed.cross_validation.n_splits < 2:
         raise ConfigError(
             f"cross_validation.n_splits={typed.cross_validation.n_splits}: expected 2 or more"

@@ -86,8 +86,11 @@ TEXTS = (
     *("predicted", "used", "result", "folds", "kind", "candidates", "satellite_of"),
     *("family", "evidence", "lacking", "highest_in"),
     *("name", "finding", "accepted"),
+    *("claim", "side", "strength", "alarm", "unexplained", "unit", "other", "text"),
 )
 """Columns of result tables that hold text, whatever they look like."""
+TEXT_PREFIX = "proof_"
+"""Such columns, one a compound."""
 
 
 def read_table(path: Path) -> Any:
@@ -102,11 +105,12 @@ def read_table(path: Path) -> Any:
     import pandas as pd
 
     columns = pd.read_csv(path, nrows=0).columns
+    texts = {c for c in columns if c in TEXTS or c.startswith(TEXT_PREFIX)}
     return pd.read_csv(
         path,
-        dtype={c: str for c in columns if c in TEXTS},
+        dtype=dict.fromkeys(texts, str),
         keep_default_na=False,
-        na_values={c: ["", "nan"] for c in columns if c not in TEXTS},
+        na_values={c: ["", "nan"] for c in columns if c not in texts},
     )
 
 
@@ -118,6 +122,14 @@ def read_json(path: Path) -> Any:
 def write_json(value: Any, path: Path) -> None:
     """Write JSON, indented, keys in the order given, with a newline at its end."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def replace_json(value: Any, path: Path) -> None:
+    """Write JSON beside other results; an earlier file stays until this one is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as scratch:
+        write_json(value, Path(scratch) / path.name)
+        (Path(scratch) / path.name).replace(path)
 
 
 def write_yaml(value: Any, path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +52,13 @@ def test_all_files_are_there_and_no_others(with_results, contents):
         "model/model.yaml",
         "model/peaks.csv",
         "model/config.yaml",
+        "model/references.parquet",
         "composition/spectra.csv",
         "composition/samples.csv",
+        "composition/clipped.csv",
+        "composition/evidence.csv",
+        "composition/profile.csv",
+        "composition/reader.json",
     }
 
 
@@ -247,7 +253,7 @@ def test_the_composition_is_the_mean_of_the_spectra(with_results):
     spectra = pd.read_csv(OUT / "composition" / "spectra.csv", keep_default_na=False)
     samples = pd.read_csv(OUT / "composition" / "samples.csv", keep_default_na=False)
     head = ["sample", "role", "expected", "source", "spectra"]
-    assert samples.columns.tolist() == [*head, *PROBABILITIES]
+    assert samples.columns.tolist()[: len(head) + 5] == [*head, *PROBABILITIES]
     assert "compound" not in spectra
     assert set(spectra["role"]) == {"mixture", "anode"}
     assert samples["spectra"].tolist() == [2] * 5
@@ -281,10 +287,91 @@ def test_the_order_of_the_sheet_changes_no_area(with_results):
     assert after.areas[::-1].tolist() == before.areas.tolist()
 
 
-def test_a_model_of_another_peak_list_is_refused(with_results, capsys):
-    assert main(["peaks", "dataset.mz_max=60"]) == 0
+def test_spectra_with_peaks_of_their_own_are_aligned_and_the_coverage_is_told(with_results, capsys):
+    assert main(["peaks", "peaks=other", "spectra.search.min_counts=2000"]) == 0
+    assert main(["composition", "peaks=other", *QUICK]) == 0
+    after = pd.read_csv(OUT / "composition" / "samples.csv", keep_default_na=False)
+    for expected in ("Li2CO3+LiOH", "LiH+Li2O", "Li2O+LiH"):
+        row = after[after["expected"] == expected].iloc[0]
+        first = sorted(COMPOUNDS, key=lambda c: -row[f"fraction_{c}"])[:2]
+        assert {*first} == {*expected.split("+")}
+    covered = json.loads((OUT / "composition" / "reader.json").read_text())["coverage"]
+    assert 0.8 < covered < 1
+    assert f"peaks for {covered:.0%} of the references' signal" in capsys.readouterr().out
+
+
+def test_spectra_that_end_early_are_refused_and_nothing_is_lost(with_results, capsys, contents):
+    before = contents(OUT / "composition")
+    assert main(["peaks", "peaks=other", "dataset.mz_max=90"]) == 0
+    assert main(["composition", "peaks=other"]) == 2
+    assert "searched up to m/z 90, the references of outputs/model up to 120" in (
+        capsys.readouterr().err
+    )
+    assert contents(OUT / "composition") == before
+
+
+def test_spectra_with_hardly_a_peak_of_the_references_are_refused(with_results, capsys):
+    assert main(["peaks", "peaks=other", "spectra.search.min_counts=1e5"]) == 0
+    assert main(["composition", "peaks=other"]) == 2
+    error = capsys.readouterr().err
+    assert "of the references' signal, expected 80% or more" in error
+    assert "spectra.peak_list=" in error
+
+
+def test_a_spectrum_without_counts_is_named(with_results, capsys):
+    path = OUT / "peaks" / "peak_table.parquet"
+    table = PeakTable.read(path)
+    row = int(np.flatnonzero(table.samples["role"] == "mixture")[0])
+    areas = table.areas.copy()
+    areas[row] = 0
+    replace(table, areas=areas).write(path)
     assert main(["composition"]) == 2
-    assert "another peak list" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "1 of 10 spectra hold no counts" in error
+    assert table.samples["file"][row] in error
+
+
+def test_spectra_of_the_other_polarity_are_refused(with_results, capsys):
+    assert main(["composition", "dataset.polarity=positive"]) == 2
+    assert "trained on negative ions, dataset.polarity is positive" in capsys.readouterr().err
+
+
+def test_every_reading_stands_beside_the_others(with_results):
+    spectra = read_table(OUT / "composition" / "spectra.csv")
+    for compound in COMPOUNDS:
+        for kind in ("fraction", "forest", "kernel"):
+            share = spectra[f"{kind}_{compound}"]
+            assert (spectra[f"{kind}_{compound}_low"] <= share).all()
+            assert (share <= spectra[f"{kind}_{compound}_high"]).all()
+        assert spectra[f"presence_{compound}"].between(0, 1).all()
+    for kind in ("fraction", "forest", "kernel", "nmf", "p"):
+        sums = spectra[[f"{kind}_{c}" for c in COMPOUNDS]].sum(axis=1)
+        assert sums.to_numpy() == pytest.approx(1, abs=1e-3)
+    assert set(spectra["alarm"]) <= {"inside", "outside"}
+    outside = spectra["alarm"] == "outside"
+    assert (spectra["unexplained"] != "").tolist() == outside.tolist()
+    film = spectra["sample"] == "sample 4"
+    assert outside[film].all()
+    assert spectra.loc[film, "unexplained"].str.contains("59.985 CO3-").all()
+    clipped = read_table(OUT / "composition" / "clipped.csv")
+    counted = clipped["file"].value_counts().reindex(spectra["file"]).fillna(0)
+    assert counted.tolist() == spectra["clipped"].tolist()
+    assert (clipped["scaled"] > clipped["limit"]).all()
+
+
+def test_what_is_called_present_has_its_proof(with_results):
+    spectra = read_table(OUT / "composition" / "spectra.csv").set_index("file")
+    evidence = read_table(OUT / "composition" / "evidence.csv")
+    claims = set(zip(evidence["file"], evidence["compound"], strict=True))
+    called = {(f, c) for c in COMPOUNDS for f in spectra.index[spectra[f"present_{c}"]]}
+    assert claims == called
+    assert set(evidence["claim"]) <= {"strong", "weak", "noise"}
+    for_it = evidence[(evidence["side"] == "for") & (evidence["strength"] == "strong")]
+    assert (for_it["above_others"] >= 5).all()
+    assert (for_it["above_background"] >= 10).all()
+    carbonate = evidence[(evidence["sample"] == "sample 1") & (evidence["compound"] == "Li2CO3")]
+    assert set(carbonate["claim"]) == {"strong"}
+    assert "LiCO3" in set(carbonate["ion"])
 
 
 def test_a_model_without_weights_ranks_nothing(with_results, capsys):

@@ -1,45 +1,73 @@
 """The paper's reading: a classifier's probabilities taken as a qualitative composition."""
 
+import numpy as np
 import pandas as pd
 
 from ionprint.models.storage import TrainedModel
 from ionprint.spectra.table import PeakTable
 
+CLIPPED = ["file", "sample", "mz", "counts", "scaled", "limit"]
 
-def read_spectra(model: TrainedModel, table: PeakTable) -> pd.DataFrame:
-    """Return the probability of each compound for each spectrum.
+
+def probabilities(model: TrainedModel, table: PeakTable) -> pd.DataFrame:
+    """Return the probability of each compound for each spectrum, columns `p_<compound>`.
 
     Parameters
     ----------
+    model : TrainedModel
     table : PeakTable
         Mixtures and anodes, on the model's own peaks, with the primary ions in the sheet where the
         model divides by them.
-
-    Returns
-    -------
-    DataFrame
-        The sheet's columns without `compound`, then `p_<compound>`.
     """
-    probabilities = model.probabilities(table.inputs(model.dose_column))
-    samples = table.samples.drop(columns=["compound"])
-    return pd.concat([samples.reset_index(drop=True), probabilities], axis=1)
+    return model.probabilities(table.inputs(model.dose_column))
 
 
-def average_samples(spectra: pd.DataFrame) -> pd.DataFrame:
-    """Average the spectra of each sample, as in the paper's Table 2.
+def truncated(
+    model: TrainedModel, table: PeakTable, references: PeakTable, multiple: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return probabilities with intensities clipped to the range of the references.
 
     Parameters
     ----------
-    spectra : DataFrame
-        From `read_spectra`.
+    model : TrainedModel
+    table : PeakTable
+        Outliers, on the model's own peaks.
+    references : PeakTable
+        What the model learned from.
+    multiple : float
+        An ion is clipped at lowest + multiple x (highest - lowest) of its scaled intensities in the
+        references.
 
     Returns
     -------
-    DataFrame
-        sample, role, expected, source, spectra (how many), then the mean of each `p_<compound>`.
+    probabilities : DataFrame
+        Columns `p_<compound>`.
+    clipped : DataFrame
+        One row an ion that was clipped: file, sample, mz (u), counts, its scaled intensity, and the
+        limit set for it.
+
+    Notes
+    -----
+    After Zhao, Otto et al. 2023, section S10, which truncates an outlier by hand.
     """
-    columns = [c for c in spectra if c.startswith("p_")]
-    keys = ["sample", "role", "expected", "source"]
-    grouped = spectra.groupby(keys, sort=False)
-    means = grouped[columns].mean()
-    return pd.concat([grouped.size().rename("spectra"), means], axis=1).reset_index()
+    steps, classifier = model.pipeline[:-1], model.pipeline[-1]
+    column = model.dose_column
+    known = steps.transform(references.inputs(column))
+    lowest, highest = known.min(axis=0), known.max(axis=0)
+    limit = lowest + multiple * (highest - lowest)
+    scaled = steps.transform(table.inputs(column))
+    over = scaled > limit
+    found = classifier.predict_proba(np.minimum(scaled, limit))
+    rows, peaks = np.nonzero(over)
+    clipped = pd.DataFrame(
+        {
+            "file": table.column("file")[rows],
+            "sample": table.column("sample")[rows],
+            "mz": table.mz[peaks],
+            "counts": table.areas[rows, peaks],
+            "scaled": scaled[rows, peaks],
+            "limit": limit[peaks],
+        },
+        columns=CLIPPED,
+    )
+    return pd.DataFrame(found, columns=[f"p_{c}" for c in model.classes]), clipped

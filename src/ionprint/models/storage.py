@@ -13,9 +13,11 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from ionprint.errors import DataError, ModelFileError
-from ionprint.spectra.table import peak_names
+from ionprint.spectra.table import PeakTable, peak_names
 
 FILE = "model.skops"
+REFERENCES = "references.parquet"
+"""The spectra it learned from, which mixtures are unmixed on."""
 ALLOWED = [
     "ionprint.models.normalisation.PerDose",
     "ionprint.models.normalisation.ProbabilisticQuotient",
@@ -180,6 +182,23 @@ def load_model(folder: str | Path) -> TrainedModel:
         also = f" and model.yaml {model.dose_column!r}" if model.dose_column else ""
         raise ModelFileError(f"{folder}: peaks.csv has {len(mz)} peaks{also}, the model {reads}")
     return model
+
+
+def load_references(folder: str | Path) -> PeakTable:
+    """Read the spectra that a model learned from.
+
+    Raises
+    ------
+    ModelFileError
+        The file is missing or damaged.
+    """
+    path = Path(folder) / REFERENCES
+    try:
+        return PeakTable.read(path)
+    except FileNotFoundError as exc:
+        raise ModelFileError(f"{path} is not there; train with `ionprint train`") from exc
+    except (OSError, ValueError) as exc:
+        raise ModelFileError(f"{path} is damaged ({exc}); train again") from exc
 
 
 def _same_bytes(data: bytes) -> bytes:

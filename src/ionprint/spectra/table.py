@@ -80,9 +80,16 @@ class PeakTable:
 
     def of_role(self, *roles: str) -> "PeakTable":
         """Return the spectra of the given roles."""
-        keep = self.samples["role"].isin(roles).to_numpy()
-        samples = self.samples[keep].reset_index(drop=True)
-        return PeakTable(samples, self.mz, self.areas[keep])
+        return self.rows(np.flatnonzero(self.samples["role"].isin(roles)))
+
+    def rows(self, rows: np.ndarray) -> "PeakTable":
+        """Return some of the spectra, by their places."""
+        samples = self.samples.iloc[rows].reset_index(drop=True)
+        return PeakTable(samples, self.mz, self.areas[rows])
+
+    def on(self, mz: np.ndarray) -> "PeakTable":
+        """Return the spectra on some of the peaks, given by their m/z (u)."""
+        return PeakTable(self.samples, mz, self.areas[:, np.searchsorted(self.mz, mz)])
 
     def column(self, name: str) -> np.ndarray:
         """Return one metadata column as an array of str.

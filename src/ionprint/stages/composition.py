@@ -1,36 +1,210 @@
 """Read what mixtures and anodes hold."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ionprint.files import fresh_folder, required, write_table
+from ionprint.files import fresh_folder, read_table, required, write_json, write_table
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
     from omegaconf import DictConfig
 
-
-def run(cfg: "DictConfig") -> None:
-    """Apply the trained model to every mixture and anode and write `composition/`."""
-    from ionprint.composition.probability import average_samples, read_spectra
-    from ionprint.models.storage import load_model
+    from ionprint.composition.reader import Reader
+    from ionprint.models.storage import TrainedModel
     from ionprint.spectra.table import PeakTable
 
-    table = PeakTable.read(required(Path(cfg.peaks) / "peak_table.parquet", "peaks"))
-    model = load_model(required(Path(cfg.outputs) / "model", "train"))
-    if list(model.mz) != list(table.mz):
-        from ionprint.errors import DataError
+DIGITS = 4
+DEPTH = {"depth": "smooth", "depth_changes": "changes", "depth_artefacts": "artefacts"}
+"""Tables of depth profiles, and the functions of `composition.depth` that make them."""
 
-        raise DataError(
-            f"{cfg.outputs}/model was trained on another peak list than {cfg.peaks} holds; "
-            f"run `ionprint train` again"
-        )
-    spectra = read_spectra(model, table.of_role("mixture", "anode"))
-    samples = average_samples(spectra)
+
+def run(cfg: "DictConfig", probability_only: bool = False) -> None:
+    """Read every mixture and anode and write `composition/`.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Uses `outputs`, `peaks`, `dataset.polarity`, `spectra.align_ppm`, `composition`, `seed`.
+    probability_only : bool, optional
+        Leave out the readings that do not depend on the classifier, as in a sweep over classifiers.
+    """
+    import pandas as pd
+
+    from ionprint.composition.probability import probabilities
+    from ionprint.composition.tables import samples_table
+    from ionprint.models.storage import load_model
+
+    required(Path(cfg.peaks) / "peak_table.parquet", "peaks")
+    model = load_model(required(Path(cfg.outputs) / "model", "train"))
+    references, table, covered = load_tables(cfg, model)
+    tables: dict[str, pd.DataFrame] = {}
+    about: dict[str, Any] = {"coverage": round(covered, 4)}
+    known = table.on(model.mz)
+    spectra = table.samples.drop(columns="compound").assign(coverage=covered)
+    spectra = pd.concat([spectra, probabilities(model, known)], axis=1)
+    if not probability_only and len(spectra):
+        reader = fit_reader(cfg, references, model)
+        spectra, tables = readings(cfg, model, reader, references, table, spectra)
+        about |= {
+            "classes": reader.classes,
+            "presence_thresholds": [round(float(t), 4) for t in reader.presence.thresholds],
+            "false_alarms": round(reader.false_alarms, 4),
+            "pellets": round(1 / reader.alarm.unexplained.least) - 1,
+        }
+    samples = samples_table(spectra, tables.get("evidence"))
+    tables = {"spectra": spectra, "samples": samples, **tables}
     with fresh_folder(Path(cfg.outputs) / "composition") as out:
-        write_table(spectra, out / "spectra.csv", 4)
-        write_table(samples, out / "samples.csv", 4)
-    print(f"{len(spectra)} spectra of {len(samples)} mixtures and anodes ({table.source} data)")
-    for row in samples.itertuples(index=False):
-        largest = sorted(zip(model.classes, row[5:], strict=True), key=lambda p: -p[1])[:2]
-        told = ", ".join(f"{c} {p:.2f}" for c, p in largest)
-        print(f"  {row.sample}: {told}" + (f"   (expected {row.expected})" if row.expected else ""))
+        for name, frame in tables.items():
+            write_table(frame, out / f"{name}.csv", DIGITS)
+        write_json(about, out / "reader.json")
+    _tell(tables, covered, table.source)
+
+
+def load_tables(cfg: "DictConfig", model: "TrainedModel") -> "tuple[PeakTable, PeakTable, float]":
+    """Return references, spectra to read, both on the same peaks, and the coverage.
+
+    Raises
+    ------
+    DataError
+        A spectrum holds no counts, the spectra end at a lower m/z than the references, or too
+        little of the references' signal has a peak.
+    ConfigError
+        The model was trained on ions of the other polarity.
+    """
+    from ionprint.composition.alignment import align, coverage, refuse_uncovered
+    from ionprint.composition.reader import refuse_empty
+    from ionprint.errors import ConfigError, DataError
+    from ionprint.models.storage import load_references
+    from ionprint.spectra.table import PeakTable
+    from ionprint.stages.figures import read_dataset
+
+    path = Path(cfg.peaks) / "peak_table.parquet"
+    table = PeakTable.read(path).of_role("mixture", "anode")
+    references = load_references(Path(cfg.outputs) / "model")
+    polarity = model.about["polarity"]
+    if polarity != cfg.dataset.polarity:
+        raise ConfigError(
+            f"{cfg.outputs}/model was trained on {polarity} ions, dataset.polarity is "
+            f"{cfg.dataset.polarity}: give spectra of the same polarity, or train again"
+        )
+    ends, needed = (
+        about["mz_max"] for about in (read_dataset(Path(cfg.peaks)), model.about["dataset"])
+    )
+    if ends < needed:
+        raise DataError(
+            f"the spectra in {path} were searched up to m/z {ends:g}, the references of "
+            f"{cfg.outputs}/model up to {needed:g}: what lies above would count as missing. Search "
+            f"them with dataset.mz_max={needed:g}, or train on references up to {ends:g}"
+        )
+    refuse_empty(table.areas, table.column("file"))
+    covered = coverage(references, table.mz, cfg.spectra.align_ppm)
+    refuse_uncovered(covered, cfg.composition.coverage, str(path))
+    return *align(references, table, cfg.spectra.align_ppm), covered
+
+
+def fit_reader(cfg: "DictConfig", references: "PeakTable", model: "TrainedModel") -> "Reader":
+    """Fit all readings that learn from the references."""
+    from ionprint.composition.reader import Reader
+    from ionprint.composition.references import References
+    from ionprint.stages.progress import counter
+
+    group = model.about["group"] or "file"
+    known = References(references.areas, references.column("compound"), references.column(group))
+    settings = cfg.composition
+    with counter(Reader.STEPS, "learning from pseudo-mixtures") as advance:
+        return Reader(known, settings.pseudo_mixtures, settings.false_alarms, cfg.seed, advance)
+
+
+def readings(
+    cfg: "DictConfig",
+    model: "TrainedModel",
+    reader: "Reader",
+    references: "PeakTable",
+    table: "PeakTable",
+    spectra: "pd.DataFrame",
+) -> "tuple[pd.DataFrame, dict[str, pd.DataFrame]]":
+    """Return the table of spectra with all readings, and the tables beside it by name."""
+    import numpy as np
+    import pandas as pd
+
+    from ionprint.composition import depth
+    from ionprint.composition.alignment import names_of
+    from ionprint.composition.probability import truncated
+    from ionprint.composition.profile import components
+    from ionprint.composition.tables import evidence_table, profile_table, readings_table
+
+    named = read_table(Path(cfg.peaks) / "peaks.csv")
+    names = names_of(table.mz, named, cfg.spectra.align_ppm)
+    reading = reader.read(table.areas)
+    spectra = pd.concat([spectra, readings_table(table, reader, reading, names)], axis=1)
+
+    outliers = np.flatnonzero(reading.outlier)
+    found, clipped = truncated(
+        model,
+        table.rows(outliers).on(model.mz),
+        references.on(model.mz),
+        cfg.composition.truncation,
+    )
+    spectra.loc[outliers, found.columns] = found.to_numpy()
+    spectra["clipped"] = spectra["file"].map(clipped["file"].value_counts()).fillna(0).astype(int)
+    ions = names_of(clipped["mz"].to_numpy(), named, cfg.spectra.align_ppm)
+    clipped.insert(clipped.columns.get_loc("mz") + 1, "ion", ions)
+
+    everything = np.vstack([references.areas, table.areas])
+    amounts, profiles, matches = components(everything, reader.references, cfg.seed)
+    for place, compound in enumerate(reader.classes):
+        spectra[f"nmf_{compound}"] = amounts[len(references.areas) :, place]
+    tables = {
+        "clipped": clipped,
+        "evidence": evidence_table(
+            table, area_errors(cfg, references, table), reader, reading.present, names
+        ),
+        "profile": profile_table(profiles, matches, table.mz, names),
+    }
+    for name, function in DEPTH.items():
+        frames = [getattr(depth, function)(p) for p in depth.find_profiles(spectra)]
+        if frames:
+            tables[name] = pd.concat(frames)
+    return spectra, tables
+
+
+def area_errors(cfg: "DictConfig", references: "PeakTable", table: "PeakTable") -> "np.ndarray":
+    """Return the standard errors of the areas (counts), those of counting where none were kept."""
+    import numpy as np
+    import pandas as pd
+
+    from ionprint.composition.alignment import align
+    from ionprint.spectra.table import PeakTable, peak_names, read_mz
+
+    path = Path(cfg.peaks) / "area_errors.parquet"
+    if not path.exists():
+        return np.sqrt(np.maximum(table.areas, 1))
+    mz = read_mz(path)
+    frame = pd.read_parquet(path).set_index("file").loc[table.column("file"), peak_names(mz)]
+    own = PeakTable(table.samples, mz, frame.to_numpy(dtype=float))
+    errors = align(references, own, cfg.spectra.align_ppm)[1].on(table.mz).areas
+    return np.maximum(errors, 1)
+
+
+def _tell(tables: "dict[str, pd.DataFrame]", covered: float, source: str) -> None:
+    """Print a line a sample: the compounds present, how much, and the alarm."""
+    spectra, samples = tables["spectra"], tables["samples"]
+    print(f"{len(spectra)} spectra of {len(samples)} mixtures and anodes ({source} data)")
+    if covered < 1:
+        print(f"  peaks for {covered:.0%} of the references' signal; missing ones count as zero")
+    compounds = [c.removeprefix("p_") for c in samples if c.startswith("p_")]
+    for row in samples.to_dict("records"):
+        if "evidence" in tables:
+            there = [c for c in compounds if row[f"present_{c}"] >= 0.5]
+            there.sort(key=lambda c: -row[f"fraction_{c}"])
+            told = ", ".join(f"{c} {row[f'fraction_{c}']:.2f}" for c in there) or "none present"
+            told += "   OUTSIDE what the references explain" if row["outside"] >= 0.5 else ""
+        else:
+            largest = sorted(compounds, key=lambda c: -row[f"p_{c}"])[:2]
+            told = ", ".join(f"{c} {row[f'p_{c}']:.2f}" for c in largest)
+        expected = f"   (expected {row['expected']})" if row["expected"] else ""
+        print(f"  {row['sample']}: {told}{expected}")
+    for kind in ("depth_changes", "depth_artefacts"):
+        for row in tables[kind].itertuples() if kind in tables else ():
+            print(f"  {row.sample}: {row.text}")

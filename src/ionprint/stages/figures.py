@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RANKING = "ranking/ions.csv"
 SAMPLES = "composition/samples.csv"
+DEPTH = "composition/depth.csv"
 
 
 def run(cfg: DictConfig, tuning_only: bool = False) -> None:
@@ -75,7 +76,27 @@ def model_figures(outputs: Path, source: str) -> dict[str, Figure]:
         print("No figure of the samples: the data set has no mixture and no anode.")
     else:
         drawn["samples"] = samples_figure(samples, source, compounds)
-    return drawn
+    return drawn | depth_figures(outputs, source, compounds)
+
+
+def depth_figures(outputs: Path, source: str, compounds: list[str]) -> dict[str, Figure]:
+    """Return a figure of each depth profile; none where no sample was taken at several doses."""
+    from ionprint.figures.depth import depth_figure
+    from ionprint.files import read_table
+
+    path = outputs / DEPTH
+    if not path.exists():
+        return {}
+    profiles, artefacts = (
+        read_table(outputs / name) for name in (DEPTH, "composition/depth_artefacts.csv")
+    )
+    samples = list(dict.fromkeys(profiles["sample"]))
+    return {
+        f"depth_{number}": depth_figure(
+            profiles[profiles["sample"] == sample], artefacts, source, compounds
+        )
+        for number, sample in enumerate(samples, start=1)
+    }
 
 
 def spectra_figures(peaks: Path, source: str) -> dict[str, Figure]:

@@ -58,6 +58,7 @@ def run(cfg: DictConfig) -> None:
         _checks(console, checks)
         _ions(console, ions, signs, outputs / RANKING)
         _samples(console, samples, signs, outputs / SAMPLES)
+        _composition(console, samples, signs, outputs)
         _next(console, outputs)
     lines = [line.rstrip() for line in captured.get().splitlines()]
     encoding = out.encoding or "utf-8"
@@ -160,6 +161,62 @@ def _samples(console: Console, samples: pd.DataFrame | None, signs: Signs, path:
     console.print(_probabilities(console, rows.head(ROWS), signs))
     if len(rows) > ROWS:
         console.print(f"... and {len(rows) - ROWS} more in {path}")
+
+
+def _composition(
+    console: Console, samples: pd.DataFrame | None, signs: Signs, outputs: Path
+) -> None:
+    """Print what is present, how much, how well proved, and the alarm."""
+    if samples is None or samples.empty or "outside" not in samples:
+        return
+    console.print()
+    console.print(
+        "Present compounds, share of the signal [90 %] (semi-quantitative: matrix effects)",
+        style="bold",
+    )
+    console.print(composition_table(samples.head(ROWS), signs))
+    console.print(f"proof: {outputs / 'composition' / 'evidence.csv'}", soft_wrap=True)
+
+
+def composition_table(rows: pd.DataFrame, signs: Signs) -> Table:
+    """Build the table of compounds called present, a compound a row under its sample.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        From `composition.tables.samples_table`.
+    signs : Signs
+        How formulas are written.
+
+    Returns
+    -------
+    rich.table.Table
+        Compounds called present in half of a sample's spectra or more, the largest first.
+    """
+    from rich.text import Text
+
+    names = [c.removeprefix("present_") for c in rows.columns if c.startswith("present_")]
+    columns = ["compound", "probability", "presence", "fraction [90 %]", "proof", "alarm"]
+    table = _table("no.", columns, "left")
+    for number, row in enumerate(rows.to_dict("records"), start=1):
+        alarm = Text("inside")
+        if row["outside"] >= 0.5:
+            alarm = Text(f"OUTSIDE: {row['unexplained']}", "bold")
+        there = [n for n in names if row[f"present_{n}"] >= 0.5]
+        there.sort(key=lambda n: -row[f"fraction_{n}"])
+        for place, name in enumerate(there or [""]):
+            cells = ["none"] + [""] * 4
+            if name:
+                low, high = (row[f"fraction_{name}_{end}"] for end in ("low", "high"))
+                cells = [
+                    signs.formula(name),
+                    f"{row[f'p_{name}']:.2f}",
+                    f"{row[f'presence_{name}']:.2f}",
+                    f"{row[f'fraction_{name}']:.2f} [{low:.2f}, {high:.2f}]",
+                    row[f"proof_{name}"],
+                ]
+            table.add_row(str(number) if not place else "", *cells, alarm if not place else "")
+    return table
 
 
 def _probabilities(console: Console, rows: pd.DataFrame, signs: Signs) -> Table:

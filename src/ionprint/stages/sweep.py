@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 PARENT = "IONPRINT_PARENT_RUN"
+OPTIONS = {"figures": {"tuning_only": True}, "composition": {"probability_only": True}}
+"""Runs of a sweep differ in the classifier; what does not depend on it is left out."""
 STAGES = ("tune", "evaluate", "rank", "check", "train", "composition", "figures")
 RECORD, ERROR, LOG = "record.json", "error.txt", "log.txt"
 SHARED = ("dataset", "spectra", "ions", "outputs", "peaks", "sweep", "experiment")
@@ -248,7 +250,7 @@ def _do(cfg: "DictConfig", folder: Path, name: str) -> None:
     for stage in STAGES:
         if stage in record["stages"]:
             continue
-        options = {"tuning_only": True} if stage == "figures" else {}
+        options = OPTIONS.get(stage, {})
         try:
             importlib.import_module(f"ionprint.stages.{stage}").run(cfg, **options)
         except NoWeightsError as exc:

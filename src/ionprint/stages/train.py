@@ -18,7 +18,7 @@ def run(cfg: "DictConfig") -> None:
     from omegaconf import OmegaConf
 
     from ionprint.models.pipeline import fitting
-    from ionprint.models.storage import TrainedModel, save_model
+    from ionprint.models.storage import REFERENCES, TrainedModel, save_model
 
     problem = load_problem(cfg)
     pipeline, best = tuned_pipeline(cfg)
@@ -27,7 +27,9 @@ def run(cfg: "DictConfig") -> None:
         pipeline.fit(problem.inputs, problem.y)
     about = {
         "dataset": dataset,
+        "polarity": cfg.dataset.polarity,
         "spectra": len(problem.y),
+        "group": problem.group,
         **chosen(cfg),
         **({"dose_column": column} if (column := cfg.normalisation.column) else {}),
         "params": best["params"],
@@ -44,6 +46,7 @@ def run(cfg: "DictConfig") -> None:
     config["dataset"].pop("path")
     with fresh_folder(Path(cfg.outputs) / "model") as out:
         save_model(model, out)
+        problem.table.write(out / REFERENCES)
         write_yaml(config, out / "config.yaml")
     warn_stopped(stopped)
     print(

@@ -1,10 +1,12 @@
 """Measure the first half of the way on simulated spectra, against what was planted."""
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionprint.files import fresh_folder, write_json
+from ionprint.files import replace_json
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -28,6 +30,17 @@ def run(cfg: "DictConfig") -> None:
     away) a new one is simulated in a folder of its own. Either goes through the same functions as a
     laboratory's.
     """
+    with simulated_set(cfg) as folder:
+        found = compare(cfg, folder)
+    found = {name: round(value, DIGITS.get(name, 4)) for name, value in found.items()}
+    head = {"source": "simulated", "seed": cfg.simulation.seed}
+    replace_json({**head, **found}, Path(cfg.outputs) / "verify" / "spectra.json")
+    _show(found, cfg.simulation.seed)
+
+
+@contextlib.contextmanager
+def simulated_set(cfg: "DictConfig") -> Iterator[Path]:
+    """Give the folder of the set that `simulation` describes: `dataset.path`, or made for this."""
     from omegaconf import OmegaConf
 
     from ionprint.simulation.dataset import Settings
@@ -38,11 +51,7 @@ def run(cfg: "DictConfig") -> None:
         if not _made_by(settings, folder):
             folder = Path(scratch) / "set"
             _simulate(settings, folder)
-        found = compare(cfg, folder)
-    found = {name: round(value, DIGITS.get(name, 4)) for name, value in found.items()}
-    with fresh_folder(Path(cfg.outputs) / "verify") as out:
-        write_json({"source": "simulated", "seed": settings.seed, **found}, out / "spectra.json")
-    _show(found, settings.seed)
+        yield folder
 
 
 def compare(cfg: "DictConfig", folder: Path) -> dict[str, float]:

@@ -1,0 +1,178 @@
+"""All readings of a surface, set by the references alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from ionprint.composition.alarm import Alarm, distance, excess, residual_ions
+from ionprint.composition.held_out import hold_out
+from ionprint.composition.intervals import Intervals
+from ionprint.composition.presence import Presence
+from ionprint.composition.pseudo_mixtures import draw
+from ionprint.composition.references import References
+from ionprint.composition.regression import KINDS, Regression
+from ionprint.composition.unmixing import Unmixing
+from ionprint.errors import DataError, listed
+
+LESSONS = 5
+"""Draws of pseudo-mixtures that the votes of ions are the mean of."""
+
+BATCH = 250
+"""Spectra read at once, so that they stay in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read from spectra; arrays of shape (n_spectra, n_classes) or (n_spectra,).
+
+    Attributes
+    ----------
+    presence : ndarray
+        Score of each compound, 0 to 1.
+    present : ndarray of bool
+        Whether it is called present.
+    fraction : ndarray
+        Share of each compound in the signal, by unmixing; rows sum to 1. Foreign ions are set
+        aside where the spectrum is outside.
+    distance, p : ndarray
+        How far each spectrum is from what the references explain, and its p-value.
+    outlying, outlier_p : ndarray
+        How far it lies above the range of the references, and the p-value of that.
+    outside, outlier : ndarray of bool
+        The answers of the two tests.
+    """
+
+    presence: np.ndarray
+    present: np.ndarray
+    fraction: np.ndarray
+    distance: np.ndarray
+    p: np.ndarray
+    outlying: np.ndarray
+    outlier_p: np.ndarray
+    outside: np.ndarray
+    outlier: np.ndarray
+
+    def of(self, rows: np.ndarray) -> "Reading":
+        """Return the readings of some of the spectra."""
+        return Reading(*(getattr(self, column.name)[rows] for column in fields(self)))
+
+    @classmethod
+    def together(cls, pieces: "list[Reading]") -> "Reading":
+        """Return readings of many spectra as one."""
+        names = [column.name for column in fields(cls)]
+        return cls(*(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
+
+
+class Reader:
+    """Presence, fractions with intervals, and the alarm.
+
+    Parameters
+    ----------
+    references : References
+        All that anything is learned from.
+    number : int
+        Pseudo-mixtures in one draw.
+    false_alarms : float
+        Share of known mixtures that may raise an alarm; never set below what the number of pellets
+        can tell, see `Conformal.least`.
+    seed : int
+    advance : callable, optional
+        Called after each of `STEPS` steps.
+    """
+
+    STEPS = 3 + LESSONS + len(KINDS)
+
+    def __init__(
+        self,
+        references: References,
+        number: int,
+        false_alarms: float,
+        seed: int,
+        advance: Callable[[], None] = lambda: None,
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        held_out = hold_out(references, number, rng)
+        lessons = [draw(references, number, rng) for _ in range(LESSONS)]
+        true = np.concatenate([part.exam.shares for part in held_out])
+        amounts = np.concatenate(
+            [Unmixing(part.known).explain(part.exam.counts).shares for part in held_out]
+        )
+        self.references = references
+        self.classes = references.classes
+        self.unmixing = Unmixing(references)
+        self.intervals = {"fraction": Intervals(amounts, true)}
+        advance()
+        self.presence = Presence().fit(held_out, amounts, lessons, advance)
+        self.alarm = Alarm(references, held_out)
+        advance()
+        self.false_alarms = max(false_alarms, self.alarm.unexplained.least)
+        self.regressions = {}
+        for kind in KINDS:
+            read = np.concatenate(
+                [Regression(kind, seed).fit(p.lesson).shares(p.exam.counts) for p in held_out]
+            )
+            self.intervals[kind] = Intervals(read, true)
+            self.regressions[kind] = Regression(kind, seed).fit(lessons[0])
+            advance()
+
+    def read(self, counts: np.ndarray) -> Reading:
+        """Read spectra.
+
+        Parameters
+        ----------
+        counts : ndarray, shape (n_spectra, n_peaks)
+            Peak areas on the references' peaks; one spectrum or more, each with counts.
+        """
+        starts = range(0, len(counts), BATCH)
+        return Reading.together([self._read(counts[start : start + BATCH]) for start in starts])
+
+    def _read(self, counts: np.ndarray) -> Reading:
+        plain = self.unmixing.explain(counts)
+        cleaned = self.unmixing.set_aside(counts, plain)
+        far = distance(counts, self.alarm.distance.nearest(counts, cleaned))
+        beyond = excess(counts, self.alarm.highest)
+        p, outlier_p = self.alarm.unexplained.p_values(far), self.alarm.outlying.p_values(beyond)
+        # a hair above: the smallest p-value there can be counts as reached
+        level = self.false_alarms * (1 + 1e-9)
+        outside = p <= level
+        # where something foreign is there, its ions must not be taken for a compound's
+        fraction = np.where(outside[:, None], cleaned.shares, plain.shares)
+        scores = self.presence.scores(counts, fraction)
+        return Reading(
+            scores,
+            scores >= self.presence.thresholds,
+            fraction,
+            far,
+            p,
+            beyond,
+            outlier_p,
+            outside,
+            outlier_p <= level,
+        )
+
+    def unexplained(self, counts: np.ndarray) -> list[np.ndarray]:
+        """Return the peaks of each spectrum that the references do not explain, see `alarm`."""
+        cleaned = self.unmixing.set_aside(counts, self.unmixing.explain(counts))
+        nearest = self.alarm.distance.nearest(counts, cleaned)
+        return residual_ions(counts, nearest, self.unmixing.scatter)
+
+    def amounts(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the shares by each regression, for comparison with the fractions."""
+        return {kind: model.shares(counts) for kind, model in self.regressions.items()}
+
+
+def refuse_empty(counts: np.ndarray, files: np.ndarray) -> None:
+    """Raise DataError naming the spectra that hold no counts in any peak.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n_spectra, n_peaks)
+    files : ndarray of str, shape (n_spectra,)
+    """
+    empty = files[~(counts.sum(axis=1) > 0)]
+    if empty.size:
+        raise DataError(
+            f"{empty.size} of {len(files)} spectra hold no counts in any peak and cannot be read; "
+            f"leave them out of the sample sheet:\n{listed(empty.tolist())}"
+        )
