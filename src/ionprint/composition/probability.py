@@ -50,6 +50,8 @@ def truncated(
     -----
     After Zhao, Otto et al. 2023, section S10, which truncates an outlier by hand.
     """
+    if table.samples.empty:
+        return probabilities(model, table), pd.DataFrame(columns=CLIPPED)
     steps, classifier = model.pipeline[:-1], model.pipeline[-1]
     column = model.dose_column
     known = steps.transform(references.inputs(column))
