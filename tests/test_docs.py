@@ -11,7 +11,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from ionprint.cli import STAGES
+from ionprint.cli import STAGES, VERIFIED
 from ionprint.config import compose, groups
 from ionprint.errors import ConfigError
 from ionprint.stages.sweep import expand, planned
@@ -64,8 +64,10 @@ def problem_with(words, root):
         return f"no stage {stage}"
     if stage == "samples":
         return None if not args or "--pattern" in args else "samples without --pattern"
-    if stage == "verify" and (args := args[1:] if args[:1] == ["spectra"] else None) is None:
-        return "verify without spectra"
+    if stage == "verify":
+        if args[:1] not in ([what] for what in VERIFIED):
+            return f"verify without {' or '.join(VERIFIED)}"
+        args = args[1:]
     swept = stage == "sweep"
     if swept:
         args = [f"{key}={','.join(values)}" for key, values in planned(no_hydra(args), root)]

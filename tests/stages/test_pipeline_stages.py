@@ -297,7 +297,7 @@ def test_spectra_with_peaks_of_their_own_are_aligned_and_the_coverage_is_told(wi
         assert {*first} == {*expected.split("+")}
     covered = json.loads((OUT / "composition" / "reader.json").read_text())["coverage"]
     assert 0.8 < covered < 1
-    assert f"peaks for {covered:.0%} of the references' signal" in capsys.readouterr().out
+    assert f"peaks for {covered:.1%} of the references' signal" in capsys.readouterr().out
 
 
 def test_spectra_that_end_early_are_refused_and_nothing_is_lost(with_results, capsys, contents):
@@ -357,6 +357,7 @@ def test_every_reading_stands_beside_the_others(with_results):
     counted = clipped["file"].value_counts().reindex(spectra["file"]).fillna(0)
     assert counted.tolist() == spectra["clipped"].tolist()
     assert (clipped["scaled"] > clipped["limit"]).all()
+    assert set(clipped["ion"][clipped["mz"].round(3) == 59.985]) == {"CO3"}
 
 
 def test_what_is_called_present_has_its_proof(with_results):

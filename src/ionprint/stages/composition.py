@@ -148,7 +148,7 @@ def readings(
     )
     spectra.loc[outliers, found.columns] = found.to_numpy()
     spectra["clipped"] = spectra["file"].map(clipped["file"].value_counts()).fillna(0).astype(int)
-    ions = names_of(clipped["mz"].to_numpy(), named, cfg.spectra.align_ppm)
+    ions = clipped["mz"].map(dict(zip(table.mz, names, strict=True)))
     clipped.insert(clipped.columns.get_loc("mz") + 1, "ion", ions)
 
     everything = np.vstack([references.areas, table.areas])
@@ -192,7 +192,7 @@ def _tell(tables: "dict[str, pd.DataFrame]", covered: float, source: str) -> Non
     spectra, samples = tables["spectra"], tables["samples"]
     print(f"{len(spectra)} spectra of {len(samples)} mixtures and anodes ({source} data)")
     if covered < 1:
-        print(f"  peaks for {covered:.0%} of the references' signal; missing ones count as zero")
+        print(f"  peaks for {covered:.1%} of the references' signal; missing ones count as zero")
     compounds = [c.removeprefix("p_") for c in samples if c.startswith("p_")]
     for row in samples.to_dict("records"):
         if "evidence" in tables:
