@@ -45,7 +45,7 @@ run: data  ## data, pipeline, results: everything from a fresh clone
 	@ionprint show
 
 test: data  ## the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 ui: env  ## compare runs in the browser: http://127.0.0.1:5000
 	@$(BIN)/python -c 'from ionprint.tracking.store import ready_store; ready_store()'

@@ -23,6 +23,15 @@ QUICK = ["tuning.trials=4", "evaluation.permutations=5", "ranking.resamples=5"]
 QUICK += ["composition.pseudo_mixtures=200"]
 
 
+LONG = ("test_project.py", "test_sweep.py", "test_pipeline_stages.py", "test_postgresql.py")
+"""Files of few long tests, which go first so that no worker is left alone with them at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    """Put the long files first."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 def make_project(root):
     shutil.copytree(CONF, root / "conf")
     (root / "dvc.yaml").touch()

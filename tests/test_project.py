@@ -39,6 +39,7 @@ def project(simulated, tmp_path_factory):
     replace(root / "conf/tuning/default.yaml", "trials: 50", "trials: 4")
     replace(root / "conf/evaluation/default.yaml", "permutations: 100", "permutations: 5")
     replace(root / "conf/ranking/default.yaml", "resamples: 100", "resamples: 5")
+    replace(root / "conf/composition/default.yaml", "mixtures: 2000", "mixtures: 200")
     run(root, "dvc", "config", "core.no_scm", "true")
     run(root, "dvc", "add", "data")
     run(root, "dvc", "repro")
@@ -120,7 +121,8 @@ def test_tracking_again_logs_nothing(project):
         ),
         ("tracking/default.yaml", "register: true", "register: false", "track"),
         ("config.yaml", "scaling: minmax", "scaling: standard", "tune evaluate rank check train"),
-        ("config.yaml", "seed: 0", "seed: 1", "tune evaluate rank check train"),
+        ("config.yaml", "seed: 0", "seed: 1", "tune evaluate rank check train composition"),
+        ("composition/default.yaml", "truncation: 1.0", "truncation: 2.0", "composition"),
         ("model/svm_linear.yaml", "C: 1.0", "C: 2.0", ""),
         ("simulation/lithium.yaml", "pellets: 3", "pellets: 4", ""),
     ],

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ionprint.composition.depth import (
@@ -170,6 +170,7 @@ class TestSmooth:
         table = smooth(one(frame))
         assert np.allclose(table["high"] - table["low"], 0.1)
 
+    @settings(max_examples=20, deadline=None)
     @given(st.lists(st.floats(0, 1, width=16), min_size=5, max_size=30))
     def test_order_of_rows_does_not_matter(self, values):
         frame = made_up({"a": values, "b": [1 - v for v in values]})

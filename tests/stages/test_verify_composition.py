@@ -21,7 +21,8 @@ SMALL += [
     )
 ]
 SMALL += [f"simulation.samples.sample_{n}.spots=2" for n in range(1, 6)]
-SMALL += ["simulation.samples.random.random.number=40", "composition.pseudo_mixtures=800"]
+SMALL += ["simulation.references.spots=2", "simulation.samples.random.random.number=30"]
+SMALL += ["composition.pseudo_mixtures=500"]
 
 
 def test_the_targets_are_met_on_a_set_never_looked_at(project, capsys):
