@@ -7,14 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ionprint.composition.depth import (
-    ARTEFACTS,
     CHANGES,
-    artefacts,
     changes,
     find_profiles,
     repeated_median,
     smooth,
 )
+from ionprint.composition.sputtering import ARTEFACTS, artefacts
 from ionprint.errors import DataError
 
 

@@ -360,6 +360,28 @@ def test_every_reading_stands_beside_the_others(with_results):
     assert set(clipped["ion"][clipped["mz"].round(3) == 59.985]) == {"CO3"}
 
 
+def test_spectra_of_one_sample_at_many_doses_are_a_depth_profile(with_results, capsys):
+    path = OUT / "peaks" / "peak_table.parquet"
+    table = PeakTable.read(path)
+    others = np.flatnonzero(table.samples["role"] != "reference")
+    table.samples.loc[others, ["sample", "role"]] = ["foil", "anode"]
+    table.samples.loc[others, "sputter_dose"] = [f"{n}e15" for n in range(1, len(others) + 1)]
+    table.write(path)
+    assert main(["composition", *QUICK]) == 0
+    profile = read_table(OUT / "composition" / "depth.csv")
+    assert profile["step"].tolist() == np.repeat(range(1, len(others) + 1), 5).tolist()
+    assert set(profile["unit"]) == {"ions/cm2"}
+    changes = read_table(OUT / "composition" / "depth_changes.csv")
+    assert "Li2CO3" in set(changes["compound"])
+    assert changes["text"].iloc[0] in capsys.readouterr().out
+    artefacts = read_table(OUT / "composition" / "depth_artefacts.csv")
+    assert "unknown" in set(artefacts["kind"])  # sample 4 and its film lie in the middle
+    samples = read_table(OUT / "composition" / "samples.csv")
+    assert samples["expected"].tolist() == ["varies"]
+    assert main(["figures"]) == 0
+    assert (OUT / "figures" / "depth_1.svg").stat().st_size > 0
+
+
 def test_what_is_called_present_has_its_proof(with_results):
     spectra = read_table(OUT / "composition" / "spectra.csv").set_index("file")
     evidence = read_table(OUT / "composition" / "evidence.csv")

@@ -143,10 +143,14 @@ def _flags(upper: Axes, lower: Axes, x: pd.Series, artefacts: pd.DataFrame) -> N
     places = x.to_numpy()
     # borders half-way between steps
     borders = np.concatenate([places[:1], (places[1:] + places[:-1]) / 2, places[-1:]])
+    said = set()
     for row in artefacts.itertuples():
         if row.kind in _SPANS:
             left, right = borders[row.step - 1], borders[row.last_step]
-            label, at, side = _SPANS[row.kind], (left + right) / 2, "center"
+            # the same grey again needs no words, which would run into each other
+            label = "" if row.kind in said else _SPANS[row.kind]
+            at, side = (left + right) / 2, "center"
+            said.add(row.kind)
             for axes in (upper, lower):
                 axes.axvspan(left, right, color=_GREYS[row.kind], linewidth=0, zorder=0)
         elif row.kind == "jump":

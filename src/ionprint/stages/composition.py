@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from ionprint.spectra.table import PeakTable
 
 DIGITS = 4
-DEPTH = {"depth": "smooth", "depth_changes": "changes", "depth_artefacts": "artefacts"}
-"""Tables of depth profiles, and the functions of `composition.depth` that make them."""
 
 
 def run(cfg: "DictConfig", probability_only: bool = False) -> None:
@@ -132,6 +130,7 @@ def readings(
     from ionprint.composition.alignment import names_of
     from ionprint.composition.probability import truncated
     from ionprint.composition.profile import components
+    from ionprint.composition.sputtering import artefacts
     from ionprint.composition.tables import evidence_table, profile_table, readings_table
 
     named = read_table(Path(cfg.peaks) / "peaks.csv")
@@ -152,7 +151,7 @@ def readings(
     clipped.insert(clipped.columns.get_loc("mz") + 1, "ion", ions)
 
     everything = np.vstack([references.areas, table.areas])
-    amounts, profiles, matches = components(everything, reader.references, cfg.seed)
+    amounts, spectra_of, matches = components(everything, reader.references, cfg.seed)
     for place, compound in enumerate(reader.classes):
         spectra[f"nmf_{compound}"] = amounts[len(references.areas) :, place]
     tables = {
@@ -160,12 +159,13 @@ def readings(
         "evidence": evidence_table(
             table, area_errors(cfg, references, table), reader, reading.present, names
         ),
-        "profile": profile_table(profiles, matches, table.mz, names),
+        "profile": profile_table(spectra_of, matches, table.mz, names),
     }
-    for name, function in DEPTH.items():
-        frames = [getattr(depth, function)(p) for p in depth.find_profiles(spectra)]
-        if frames:
-            tables[name] = pd.concat(frames)
+    profiles = depth.find_profiles(spectra)
+    if profiles:
+        tables["depth"] = pd.concat([depth.smooth(p) for p in profiles])
+        tables["depth_changes"] = pd.concat([depth.changes(p) for p in profiles])
+        tables["depth_artefacts"] = pd.concat([artefacts(p) for p in profiles])
     return spectra, tables
 
 
