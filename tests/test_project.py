@@ -81,8 +81,9 @@ def test_one_command_gives_every_output_and_a_registered_run(project):
         "peaks/scales.csv peaks/sum_spectrum.json peaks/sum_spectrum.parquet tuning/trials.csv "
         "tuning/best.yaml evaluation/metrics.json evaluation/predictions.csv "
         "evaluation/confusion.csv ranking/ions.csv model/model.skops composition/spectra.csv "
-        "composition/samples.csv figures/ranking.svg figures/samples.png figures/calibration.svg "
-        "figures/overlap.svg figures/tuning.png checks/checks.csv tuning/outer_trials.csv "
+        "composition/samples.csv figures/ions/ranking.svg figures/composition/samples.png "
+        "figures/spectra/calibration.svg figures/spectra/overlap.svg figures/model/tuning.pdf "
+        "checks/checks.csv tuning/outer_trials.csv "
         "ranking/methods.csv ranking/published.csv ranking/summary.json"
     )
     for name in expected.split():

@@ -115,6 +115,16 @@ class Composition:
 
 
 @dataclass
+class Figures:
+    planes: list[list[int]]
+    decision_map: str | None
+    comparison: list[str] | None
+    circle_ions: int
+    profile_ions: int
+    samples: int
+
+
+@dataclass
 class Sweep:
     over: dict[str, list[str]]
     settings: list[str]
@@ -160,6 +170,7 @@ class Config:
     evaluation: Evaluation
     ranking: Ranking
     composition: Composition
+    figures: Figures
     sweep: Sweep
     seed: int
     outputs: str
@@ -183,6 +194,9 @@ POSITIVE = (
     "composition.false_alarms",
     "composition.truncation",
     "composition.coverage",
+    "figures.circle_ions",
+    "figures.profile_ions",
+    "figures.samples",
 )
 SHARES = ("composition.false_alarms", "composition.coverage")
 CHARGES = {"negative": -1, "positive": 1}

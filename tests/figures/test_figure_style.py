@@ -44,7 +44,7 @@ def test_same_data_give_the_same_bytes(draw_all, make_samples, tmp_path):
             for name, figure in (draw_all("simulated") | hatched).items():
                 save(figure, tmp_path / folder, name)
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
-    assert len(files) == 8
+    assert len(files) == 12
     for name in files:
         content = (tmp_path / "first" / name).read_bytes()
         assert content == (tmp_path / "second" / name).read_bytes(), name

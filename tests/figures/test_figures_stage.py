@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -6,9 +7,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from ionprint.errors import MissingInputError
-from ionprint.files import read_table
+from ionprint.files import read_json, read_table
 from ionprint.stages import figures
 from ionprint.stages.peaks import _write_sum, peak_frame
+from ionprint.stages.results import ResultFiles
+
+CONF = Path(__file__).parents[2] / "conf"
 
 
 @pytest.fixture
@@ -28,24 +32,27 @@ def project(tmp_path, make_ions, make_samples, calibration, make_fit):
     frame.to_csv(outputs / "peaks" / "peaks.csv", index=False)
     _write_sum(total, peaks, outputs / "peaks")
     (outputs / "peaks" / "dataset.json").write_text(json.dumps({"source": "simulated"}))
-    return OmegaConf.create({"outputs": str(outputs), "peaks": str(outputs / "peaks")}), outputs
+    settings = OmegaConf.load(CONF / "figures" / "default.yaml")
+    places = {"outputs": str(outputs), "peaks": str(outputs / "peaks")}
+    return OmegaConf.create({**places, "figures": settings}), outputs
 
 
 def names(outputs):
-    return sorted(path.name for path in (outputs / "figures").iterdir())
+    folder = outputs / "figures"
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*"))
 
 
-def test_draws_all_and_the_same_bytes_again(project):
+def test_draws_all_and_the_same_bytes_again(project, contents):
     cfg, outputs = project
     figures.run(cfg)
-    assert names(outputs) == [
-        f"{name}.{kind}"
-        for name in ("calibration", "overlap", "ranking", "samples", "tuning")
-        for kind in ("png", "svg")
-    ]
-    first = {path.name: path.read_bytes() for path in (outputs / "figures").iterdir()}
+    drawn = ("spectra/calibration", "spectra/overlap", "ions/ranking", "model/tuning")
+    assert set(names(outputs)) >= {
+        "figures.json",
+        *(f"{n}.{k}" for n in (*drawn, "composition/samples") for k in ("svg", "pdf", "png")),
+    }
+    first = contents(outputs / "figures")
     figures.run(cfg)
-    assert first == {path.name: path.read_bytes() for path in (outputs / "figures").iterdir()}
+    assert first == contents(outputs / "figures")
 
 
 def test_what_does_not_apply_is_left_out_and_said(project, capsys, make_samples):
@@ -57,8 +64,9 @@ def test_what_does_not_apply_is_left_out_and_said(project, capsys, make_samples)
     (outputs / "tuning" / "trials.csv").write_text("trial,score,score_se\n0,1.6,0.1\n")
     capsys.readouterr()
     figures.run(cfg)
-    assert names(outputs) == ["calibration.png", "calibration.svg"]
+    assert {n.split(".")[0] for n in names(outputs)} == {"figures", "spectra/calibration"}
     out = capsys.readouterr().out
+    assert out.splitlines()[:-1] == read_json(outputs / "figures" / "figures.json")["left_out"]
     assert (
         "nothing to tune" in out
         and "no weights" in out
@@ -71,7 +79,7 @@ def test_imported_areas_have_no_calibration_to_draw(project, capsys, calibration
     cfg, outputs = project
     calibration.head(0).to_csv(outputs / "peaks" / "calibration.csv", index=False)
     figures.run(cfg)
-    assert "calibration.svg" not in names(outputs)
+    assert "spectra/calibration.svg" not in names(outputs)
     assert "nothing was calibrated" in capsys.readouterr().out
 
 
@@ -83,19 +91,19 @@ def test_a_spectrum_without_a_shape_or_without_neighbours_has_no_overlaps(
     text = about.read_text()
     about.write_text(json.dumps({**json.loads(text), "shape": None}))
     figures.run(cfg)
-    assert "overlap.svg" not in names(outputs)
+    assert "spectra/overlap.svg" not in names(outputs)
     assert "no peak shape was fitted" in capsys.readouterr().out
     about.write_text(text)
     path = outputs / "peaks" / "peaks.csv"
     read_table(path)[::2].to_csv(path, index=False)
     figures.run(cfg)
-    assert "overlap.svg" not in names(outputs)
+    assert "spectra/overlap.svg" not in names(outputs)
     assert "no two strong peaks" in capsys.readouterr().out
 
 
 def test_the_fit_is_read_as_it_was_written(project, make_fit):
-    _, outputs = project
-    total, peaks, ions = figures.read_fit(outputs / "peaks")
+    cfg, _ = project
+    total, peaks, ions = ResultFiles(cfg).fit
     spectrum, fitted, formulas = make_fit()
     assert (total.counts == spectrum.counts).all()
     assert (total.start, total.step) == (spectrum.start, spectrum.step)

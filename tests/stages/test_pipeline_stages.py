@@ -379,7 +379,7 @@ def test_spectra_of_one_sample_at_many_doses_are_a_depth_profile(with_results, c
     samples = read_table(OUT / "composition" / "samples.csv")
     assert samples["expected"].tolist() == ["varies"]
     assert main(["figures"]) == 0
-    assert (OUT / "figures" / "depth_1.svg").stat().st_size > 0
+    assert (OUT / "figures" / "composition" / "depth_1.svg").stat().st_size > 0
 
 
 def test_what_is_called_present_has_its_proof(with_results):

@@ -123,7 +123,7 @@ def new_figure(width: float, height: float, source: str) -> Figure:
 
 
 def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
-    """Write a figure as SVG and as PNG (200 dpi), the same bytes for the same figure.
+    """Write a figure as SVG, PDF and PNG (300 dpi), the same bytes for the same figure.
 
     The layout is settled once and stays: each new round would move it by a last bit.
 
@@ -138,9 +138,13 @@ def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
     Returns
     -------
     list of Path
-        The two files.
+        The three files.
     """
-    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+    metadata = {
+        "svg": {"Date": None, "Creator": None},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+        "png": {"Software": None},
+    }
     with house_style():
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
@@ -148,7 +152,7 @@ def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
     for kind, fields in metadata.items():
         buffer = io.BytesIO()
         with house_style():
-            figure.savefig(buffer, format=kind, dpi=200, metadata=fields)
+            figure.savefig(buffer, format=kind, dpi=300, metadata=fields)
         path = Path(folder) / f"{name}.{kind}"
         path.write_bytes(buffer.getvalue())
         paths.append(path)

@@ -75,7 +75,7 @@ def load_tables(cfg: "DictConfig", model: "TrainedModel") -> "tuple[PeakTable, P
     from ionprint.errors import ConfigError, DataError
     from ionprint.models.storage import load_references
     from ionprint.spectra.table import PeakTable
-    from ionprint.stages.figures import read_dataset
+    from ionprint.stages.results import ResultFiles
 
     path = Path(cfg.peaks) / "peak_table.parquet"
     table = PeakTable.read(path).of_role("mixture", "anode")
@@ -86,9 +86,7 @@ def load_tables(cfg: "DictConfig", model: "TrainedModel") -> "tuple[PeakTable, P
             f"{cfg.outputs}/model was trained on {polarity} ions, dataset.polarity is "
             f"{cfg.dataset.polarity}: give spectra of the same polarity, or train again"
         )
-    ends, needed = (
-        about["mz_max"] for about in (read_dataset(Path(cfg.peaks)), model.about["dataset"])
-    )
+    ends, needed = (about["mz_max"] for about in (ResultFiles(cfg).dataset, model.about["dataset"]))
     if ends < needed:
         raise DataError(
             f"the spectra in {path} were searched up to m/z {ends:g}, the references of "

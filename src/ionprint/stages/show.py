@@ -29,16 +29,10 @@ def run(cfg: DictConfig) -> None:
     """
     from rich.console import Console
 
-    from ionprint.files import read_json, read_table, required
-    from ionprint.stages.figures import RANKING, SAMPLES, read_dataset, read_ranking
+    from ionprint.stages.results import RANKING, SAMPLES, ResultFiles
 
-    outputs, peaks = Path(cfg.outputs), Path(cfg.peaks)
-    dataset = read_dataset(peaks)
-    metrics = read_json(required(outputs / "evaluation" / "metrics.json", "evaluate"))
-    ions = read_ranking(outputs)
-    samples = read_table(outputs / SAMPLES) if (outputs / SAMPLES).exists() else None
-    path = outputs / "checks" / "checks.csv"
-    checks = read_table(path) if path.exists() else None
+    results = ResultFiles(cfg)
+    outputs, samples = results.outputs, results.table(SAMPLES)
 
     out = sys.stdout
     signs = signs_for(out.encoding)
@@ -53,10 +47,10 @@ def run(cfg: DictConfig) -> None:
     )
     console.width = min(console.width, WIDTH) if terminal else WIDTH
     with console.capture() as captured:
-        _title(console, dataset)
-        _scores(console, metrics)
-        _checks(console, checks)
-        _ions(console, ions, signs, outputs / RANKING)
+        _title(console, results.dataset)
+        _scores(console, results.metrics)
+        _checks(console, results.table("checks/checks.csv"))
+        _ions(console, results.ranking, signs, outputs / RANKING)
         _samples(console, samples, signs, outputs / SAMPLES)
         _composition(console, samples, signs, outputs)
         _next(console, outputs)
@@ -299,12 +293,13 @@ def _fits(console: Console, table: Table) -> bool:
 
 def _next(console: Console, outputs: Path) -> None:
     """Print what to do next, and where the results are."""
-    pictures = sorted(path.name for path in (outputs / "figures").glob("*.svg"))
+    figures = outputs / "figures"
+    pictures = sorted(p.relative_to(figures).as_posix() for p in figures.rglob("*.svg"))
     console.print()
     console.print("Next", style="bold")
     console.print("  make ui      compare the runs in the browser")
     console.print("  make serve   let the model answer over HTTP")
     console.print(f"  results      {outputs}", soft_wrap=True)
     if pictures:
-        listed = f"{outputs / 'figures'}: {', '.join(pictures)}"
+        listed = f"{figures}: {', '.join(pictures)}"
         console.print(f"  figures      {listed}", soft_wrap=True)

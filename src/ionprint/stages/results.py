@@ -1,0 +1,149 @@
+"""The result files of the last run, read when they are asked for."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ionprint.files import read_json, read_table, read_yaml, required
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from omegaconf import DictConfig
+
+    from ionprint.models.storage import TrainedModel
+    from ionprint.spectra.search import Peaks
+    from ionprint.spectra.spectrum import Spectrum
+    from ionprint.spectra.table import PeakTable
+
+SAMPLES, RANKING = "composition/samples.csv", "ranking/ions.csv"
+
+
+class ResultFiles:
+    """What the stages have written, each file read once.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Uses `outputs` and `peaks`.
+
+    Attributes
+    ----------
+    outputs, peaks : Path
+        The results folder, and the folder of the peak table, which several may share.
+    """
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self.outputs, self.peaks = Path(cfg.outputs), Path(cfg.peaks)
+        self._tables: dict[str, pd.DataFrame | None] = {}
+
+    def path(self, name: str) -> Path:
+        """Return where a result file is, `ranking/ions.csv`."""
+        folder, _, rest = name.partition("/")
+        return self.peaks / rest if folder == "peaks" else self.outputs / name
+
+    def table(self, name: str, stage: str | None = None) -> pd.DataFrame | None:
+        """Read a CSV table.
+
+        Parameters
+        ----------
+        name : str
+            Below the results folder.
+        stage : str, optional
+            What writes it, where every run has it.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            None where this run has none of it.
+
+        Raises
+        ------
+        MissingInputError
+            `stage` is given and the file is not there.
+        """
+        if name not in self._tables:
+            path = self.path(name)
+            if stage is not None:
+                required(path, stage)
+            self._tables[name] = read_table(path) if path.exists() else None
+        return self._tables[name]
+
+    @functools.cached_property
+    def dataset(self) -> dict[str, Any]:
+        """What the peak table says about itself: name, source, number of spectra and peaks."""
+        return read_json(required(self.peaks / "dataset.json", "peaks"))
+
+    @property
+    def source(self) -> str:
+        """Where the spectra come from: simulated or measured."""
+        return self.dataset["source"]
+
+    @functools.cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The cross-validated scores."""
+        return read_json(required(self.path("evaluation/metrics.json"), "evaluate"))
+
+    @functools.cached_property
+    def best(self) -> dict[str, Any]:
+        """The choices that were tuned, with their hyperparameters."""
+        return read_yaml(required(self.path("tuning/best.yaml"), "tune"))
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """What mixtures and anodes hold, a row a sample."""
+        return self.table(SAMPLES, "composition")
+
+    @property
+    def ranking(self) -> pd.DataFrame | None:
+        """The ion ranking; None for a model without weights, or when no ion was ranked."""
+        ions = self.table(RANKING)
+        return None if ions is None or ions.empty else ions
+
+    @property
+    def compounds(self) -> list[str]:
+        """The compounds of the model, sorted."""
+        prefix = "p_"
+        names = [c.removeprefix(prefix) for c in self.samples if c.startswith(prefix)]
+        return sorted({*names, *([] if self.ranking is None else self.ranking["compound"])})
+
+    @functools.cached_property
+    def peak_table(self) -> PeakTable:
+        """The areas of all spectra."""
+        from ionprint.spectra.table import PeakTable
+
+        return PeakTable.read(required(self.peaks / "peak_table.parquet", "peaks"))
+
+    @functools.cached_property
+    def model(self) -> TrainedModel:
+        """The trained pipeline."""
+        from ionprint.models.storage import load_model
+
+        return load_model(required(self.outputs / "model", "train"))
+
+    @functools.cached_property
+    def fit(self) -> tuple[Spectrum, Peaks, pd.Series] | None:
+        """The summed spectrum, the peaks fitted to it and their ions; None if none were fitted."""
+        import numpy as np
+        import pandas as pd
+
+        from ionprint.spectra.search import Peaks
+        from ionprint.spectra.shape import PeakShape
+        from ionprint.spectra.spectrum import Spectrum
+
+        path = self.peaks / "sum_spectrum.json"
+        about = read_json(path) if path.exists() else {"shape": None}
+        if about["shape"] is None:
+            return None
+        shape = about["shape"]
+        tails = tuple((share, length) for share, length in shape["tails"])
+        some = pd.read_parquet(self.peaks / "sum_spectrum.parquet")
+        counts = np.zeros(about["bins"])
+        counts[some["bin"]] = some["counts"]
+        total = Spectrum("all spectra", counts, about["start"], about["step"])
+        table = self.table("peaks/peaks.csv", "peaks")
+        columns = ("mz", "lower", "upper", "counts", "counts_error")
+        fitted = PeakShape(**{**shape, "tails": tails})
+        peaks = Peaks(*(table[c].to_numpy(float) for c in columns), about["width"], fitted)
+        return total, peaks, table["ion"]
