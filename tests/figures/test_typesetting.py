@@ -1,6 +1,6 @@
 import pytest
 
-from ionprint.figures.formula import ascii_text, mathtext, mixture_text, unicode_text
+from ionprint.figures.formula import ascii_text, mixture_text, typeset, unicode_text
 
 
 @pytest.mark.parametrize(
@@ -24,28 +24,14 @@ def test_unicode(formula, charge, expected):
     assert unicode_text(formula, charge) == expected
 
 
-@pytest.mark.parametrize(
-    ("formula", "expected"),
-    [
-        ("[6Li]LiH3", r"${}^{6}\mathrm{Li}\mathrm{Li}\mathrm{H}_{3}^{-}$"),
-        ("[13C]O3", r"${}^{13}\mathrm{C}\mathrm{O}_{3}^{-}$"),
-        ("Li2O3H3", r"$\mathrm{Li}_{2}\mathrm{O}_{3}\mathrm{H}_{3}^{-}$"),
-        ("C2[13C]", r"$\mathrm{C}_{2}{}^{13}\mathrm{C}^{-}$"),
-        ("[7Li]H", r"$\mathrm{Li}\mathrm{H}^{-}$"),
-    ],
-)
-def test_mathtext(formula, expected):
-    assert mathtext(formula, "-") == expected
-
-
 @pytest.mark.parametrize("name", ["NMC 811", "steel-316", "", "Li2Q", "sample_1", "(Li", "2Li"])
-@pytest.mark.parametrize("write", [unicode_text, ascii_text, mathtext])
+@pytest.mark.parametrize("write", [unicode_text, ascii_text, typeset])
 def test_a_text_that_is_no_formula_stays(name, write):
     assert write(name, "-") == name
 
 
 def test_a_dollar_does_not_start_mathematics():
-    assert mathtext("5 $ alloy") == r"5 \$ alloy"
+    assert typeset("5 $ alloy") == r"5 \$ alloy"
 
 
 def test_ascii_is_ascii_and_drops_the_common_lithium():

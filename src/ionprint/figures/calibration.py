@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ionprint.figures.formula import mathtext
+from ionprint.figures.formula import typeset
 from ionprint.figures.style import EDGE, new_figure, styled
 
 BEFORE = "#6F97C4"
@@ -147,7 +147,7 @@ def _name_ions(panels: np.ndarray, calibration: pd.DataFrame) -> None:
         for panel in panels:
             panel.axvline(exact, color="#EEEEEE", linewidth=0.8, zorder=0)
         axes.annotate(
-            mathtext(ion, charge="-"),
+            typeset(ion, charge="-"),
             xy=(exact, 1.0),
             xycoords=axes.get_xaxis_transform(),
             xytext=(place, 1.05),

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
 from ionprint.errors import DataError
-from ionprint.figures.formula import mathtext
+from ionprint.figures.formula import typeset
 from ionprint.figures.style import EDGE, Look, compound_looks, new_figure, styled
 
 _QUANTITY = {"ions/cm2": "sputter dose", "s": "sputter time"}
@@ -75,7 +75,7 @@ def depth_figure(
     upper.set_ylim(0.0, 1.0)
     upper.set_ylabel("fraction of the signal\n(band: 90 % interval)")
     lower.set_ylim(len(names) - 0.5, -0.5)
-    lower.set_yticks(range(len(names)), [mathtext(name) for name in names])
+    lower.set_yticks(range(len(names)), [typeset(name) for name in names])
     lower.set_ylabel("present")
     lower.tick_params(axis="y", length=0)
     lower.spines["left"].set_visible(False)
@@ -104,7 +104,7 @@ def _course(axes: Axes, rows: pd.DataFrame, name: str, look: Look, line: str | t
         color=look.color,
         linestyle=line,
         linewidth=1.8,
-        label=mathtext(name),
+        label=typeset(name),
         # a light colour would be lost on white
         path_effects=[Stroke(linewidth=2.6, foreground=EDGE), Normal()],
     )

@@ -1,4 +1,4 @@
-"""Chemical formulas as text: for figures (mathtext), for terminals (Unicode), and plain ASCII.
+"""Chemical formulas as text: Unicode, for figures and terminals, and plain ASCII.
 
 A formula is written as in the tables of this package: `Li2CO3`, `[6Li]LiH3`, `[13C]O3`, with an
 optional sign at its end. `[7Li]` is written as Li, as chemists do. A text that is no formula (the
@@ -26,34 +26,6 @@ class _Part(NamedTuple):
     count: str  # "" for one
 
 
-def mathtext(formula: str, charge: str = "") -> str:
-    r"""Typeset a formula for matplotlib.
-
-    Parameters
-    ----------
-    formula : str
-        `Li2CO3`, `[6Li]H2`, `LiH2-`.
-    charge : {"", "-", "+"}, optional
-        The sign to write where the formula has none of its own.
-
-    Returns
-    -------
-    str
-        For `[6Li]H2` and "-": ``${}^{6}\mathrm{Li}\mathrm{H}_{2}^{-}$``.
-    """
-    read = _read(formula, charge)
-    if read is None:
-        return str(formula).replace("$", r"\$")
-    parts, sign = read
-    written = "".join(
-        (f"{{}}^{{{p.mass}}}" if p.mass else "")
-        + (p.symbol if p.symbol in "()" else rf"\mathrm{{{p.symbol}}}")
-        + (f"_{{{p.count}}}" if p.count else "")
-        for p in parts
-    )
-    return f"${written}{f'^{{{sign}}}' if sign else ''}$"
-
-
 def unicode_text(formula: str, charge: str = "") -> str:
     """Typeset a formula with Unicode subscripts and superscripts: `⁶LiH₂⁻`.
 
@@ -71,6 +43,21 @@ def unicode_text(formula: str, charge: str = "") -> str:
         p.mass.translate(_SUPERSCRIPT) + p.symbol + p.count.translate(_SUBSCRIPT) for p in parts
     )
     return written + sign.translate(_SUPERSCRIPT)
+
+
+def typeset(formula: str, charge: str = "") -> str:
+    """Typeset a formula for matplotlib: as Unicode, with no `$` left to begin mathematics.
+
+    DejaVu Sans has the raised and lowered digits; matplotlib's own mathematics takes ten times as
+    long.
+
+    Parameters
+    ----------
+    formula : str
+    charge : {"", "-", "+"}, optional
+        The sign to write where the formula has none of its own.
+    """
+    return unicode_text(formula, charge).replace("$", r"\$")
 
 
 def ascii_text(formula: str, charge: str = "") -> str:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ionprint.errors import DataError
 from ionprint.figures.calibration import spread
-from ionprint.figures.formula import mathtext
+from ionprint.figures.formula import typeset
 from ionprint.figures.style import PALETTE, new_figure, styled
 from ionprint.spectra.search import Peaks
 from ionprint.spectra.spectrum import Spectrum
@@ -175,7 +175,7 @@ def _named(peaks: Peaks, pair: np.ndarray, shown: np.ndarray) -> np.ndarray:
 
 
 def _formula(ion: str) -> str:
-    return mathtext(ion, charge="-") if ion else ""
+    return typeset(ion, charge="-") if ion else ""
 
 
 def _name_peaks(axes: Axes, mz: np.ndarray, tops: np.ndarray, labels: list[str]) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ionprint.errors import DataError
-from ionprint.figures.formula import mathtext
+from ionprint.figures.formula import typeset
 from ionprint.figures.style import EDGE, Look, compound_looks, new_figure, styled
 from ionprint.models.families import families
 
@@ -68,7 +68,7 @@ def ranking_figure(
     for i, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, i + 1)
         _panel(axes, shown[name], looks[name])
-        axes.set_title(mathtext(name) + _remark(shown[name]))
+        axes.set_title(typeset(name) + _remark(shown[name]))
         axes.set_xlim(limits)
         if i + columns >= len(names):
             axes.set_xlabel("weight (mean over folds)")
@@ -77,7 +77,7 @@ def ranking_figure(
 
 
 def ion_label(ion: str, mz: float, satellites: int = 0) -> str:
-    """Write an ion and its m/z, `LiH2-  9.0322 +1`, as mathtext; the m/z alone for an unknown ion.
+    """Write an ion and its m/z, `LiH2-  9.0322 +1`, typeset; the m/z alone for an unknown ion.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def ion_label(ion: str, mz: float, satellites: int = 0) -> str:
         Isotope satellites that are shown by this ion.
     """
     known = isinstance(ion, str) and ion.strip()
-    label = f"{mathtext(ion, charge='-')}  {mz:.4f}" if known else f"{mz:.4f}"
+    label = f"{typeset(ion, charge='-')}  {mz:.4f}" if known else f"{mz:.4f}"
     return f"{label} +{satellites}" if satellites else label
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ionprint.errors import DataError
-from ionprint.figures.formula import mathtext, mixture_text
+from ionprint.figures.formula import mixture_text, typeset
 from ionprint.figures.style import EDGE, Look, compound_looks, ink, new_figure, styled
 
 PREFIX = "p_"
@@ -72,7 +72,7 @@ def _bars(axes: Axes, rows: pd.DataFrame, looks: dict[str, Look]) -> None:
             hatch=look.hatch,
             edgecolor="white",
             linewidth=0.8,
-            label=mathtext(name),
+            label=typeset(name),
         )
         for place, start, width in zip(places, left, widths, strict=True):
             if width >= _WRITTEN:
@@ -107,7 +107,7 @@ def _columns(axes: Axes, rows: pd.DataFrame) -> None:
             color=EDGE,
             style="italic",
         )
-    expected = [mixture_text(text, mathtext) or "not stated" for text in rows["expected"]]
+    expected = [mixture_text(text, typeset) or "not stated" for text in rows["expected"]]
     right = axes.secondary_yaxis("right")
     right.set_yticks(places, expected)
     for one in (axes, right):
