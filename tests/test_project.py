@@ -82,7 +82,7 @@ def test_one_command_gives_every_output_and_a_registered_run(project):
         "tuning/best.yaml evaluation/metrics.json evaluation/predictions.csv "
         "evaluation/confusion.csv ranking/ions.csv model/model.skops composition/spectra.csv "
         "composition/samples.csv figures/ions/ranking.svg figures/composition/samples.png "
-        "figures/spectra/calibration.svg figures/spectra/overlap.svg figures/model/tuning.pdf "
+        "figures/spectra/calibration.svg figures/spectra/overlap.svg figures/validation/tuning.pdf "
         "checks/checks.csv tuning/outer_trials.csv "
         "ranking/methods.csv ranking/published.csv ranking/summary.json"
     )

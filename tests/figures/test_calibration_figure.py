@@ -38,9 +38,9 @@ def test_calibrants_alone_are_labelled(calibration):
     figure = calibration_figure(calibration, "simulated")
     labels = [text.get_text() for text in figure.axes[0].texts]
     assert labels == [
-        r"${}^{6}\mathrm{Li}^{-}$",
-        r"$\mathrm{Li}^{-}$",
-        r"$\mathrm{O}_{2}^{-}$",
+        "⁶Li⁻",
+        "Li⁻",
+        "O₂⁻",
     ]
     assert not figure.axes[1].texts
 

@@ -45,7 +45,7 @@ def names(outputs):
 def test_draws_all_and_the_same_bytes_again(project, contents):
     cfg, outputs = project
     figures.run(cfg)
-    drawn = ("spectra/calibration", "spectra/overlap", "ions/ranking", "model/tuning")
+    drawn = ("spectra/calibration", "spectra/overlap", "ions/ranking", "validation/tuning")
     assert set(names(outputs)) >= {
         "figures.json",
         *(f"{n}.{k}" for n in (*drawn, "composition/samples") for k in ("svg", "pdf", "png")),

@@ -61,7 +61,7 @@ def test_peaks_are_named_with_formula_and_mass(make_fit):
     labels = [
         text.get_text() for text in overlap_figure(total, peaks, ions, "measured").axes[0].texts
     ]
-    assert labels[0] == r"$\mathrm{Li}\mathrm{O}_{3}\mathrm{H}^{-}$" + f"\n{peaks.mz[0]:.4f}"
+    assert labels[0] == f"LiO₃H⁻\n{peaks.mz[0]:.4f}"
     assert labels[1] == f"\n{peaks.mz[1]:.4f}"
 
 

@@ -23,7 +23,7 @@ def test_a_panel_a_compound_with_the_first_ten_weights(make_ions, compounds):
 def test_labels_are_formula_and_mz(make_ions):
     axes = ranking_figure(make_ions(["LiH"]), "simulated").axes[0]
     labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert labels[0] == r"$\mathrm{Li}\mathrm{H}_{2}^{-}$  10.1235"
+    assert labels[0] == r"LiH₂⁻  10.1235"
     assert labels[2] == "10.3704"
     assert axes.get_xlabel() == "weight (mean over folds)"
     assert ion_label(float("nan"), 12.0) == "12.0000"

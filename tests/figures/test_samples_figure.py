@@ -30,9 +30,7 @@ def test_sample_and_expectation_stand_beside_the_bar(make_samples):
     left = [label.get_text() for label in axes.get_yticklabels()]
     assert left == [r"mix \$1" + "\nmixture, 12 spectra", "foil\nanode, 1 spectrum"]
     right = [label.get_text() for label in axes.child_axes[0].get_yticklabels()]
-    assert (
-        right[0] == r"$\mathrm{Li}_{2}\mathrm{C}\mathrm{O}_{3}$ + $\mathrm{Li}\mathrm{O}\mathrm{H}$"
-    )
+    assert right[0] == "Li₂CO₃ + LiOH"
     assert right[1] == "not stated"
     assert axes.get_xlabel() == "probability (of the classifier; qualitative)"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-TOPICS = ("spectra", "ions", "model", "composition")
+TOPICS = ("spectra", "ions", "model", "validation", "composition")
 
 
 def run(cfg: DictConfig, tuning_only: bool = False) -> None:
@@ -28,7 +28,7 @@ def run(cfg: DictConfig, tuning_only: bool = False) -> None:
     from ionprint.figures.style import save
     from ionprint.files import fresh_folder, write_json
     from ionprint.stages.drawings import LeftOut
-    from ionprint.stages.drawings.model import tuning
+    from ionprint.stages.drawings.validation import tuning
     from ionprint.stages.progress import progress
     from ionprint.stages.results import ResultFiles
 
