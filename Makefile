@@ -12,10 +12,12 @@ UI_PORT ?= 5000
 SERVE_PORT ?= 5001
 # of the data set that conf/config.yaml chooses
 MODEL ?= models:/ionprint-$(shell sed -n 's/^  - dataset: *//p' conf/config.yaml)@champion
+# measured spectra for the documentation: spectra.tar.xz, see scripts/alloys.py
+ALLOYS ?=
 STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlruns/mlflow.db)
 
 .DEFAULT_GOAL := help
-.PHONY: help env data run test ui serve lint bench lock clean
+.PHONY: help env data run test ui serve lint docs bench lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -60,6 +62,13 @@ lint: env  ## style and likely mistakes
 	ruff check .
 	ruff format --check .
 
+docs: data  ## figures and documentation as a site: site/index.html
+	dvc repro report
+	@if test -n "$(ALLOYS)"; then $(BIN)/python scripts/alloys.py "$(ALLOYS)"; fi
+	$(BIN)/python scripts/gallery.py
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
 bench: data  ## speed and quality, ours beside the alternatives
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
 	$(BIN)/python -m benchmarks
@@ -69,5 +78,5 @@ lock:  ## pin the newest releases that fit pyproject.toml, with hashes, for all 
 	    --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
 
 clean:  ## remove results and caches; keeps data, runs (mlruns) and .venv
-	rm -rf outputs/* .pytest_cache .ruff_cache .hypothesis build
+	rm -rf outputs/* site docs/gallery .pytest_cache .ruff_cache .hypothesis build
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -4,6 +4,8 @@ import functools
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -24,6 +26,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 CONF_FILE = re.compile(r"# (conf/\w+/\w+\.yaml)\n")
 ROOMS = ("src", "conf", "docs", "tests", "data", "outputs", "benchmarks", ".dvc")
+GENERATED = ("gallery/",)  # by make docs
 BESIDE_STAGES = ("outputs/sweep", "outputs/.studies")  # written, but not by a stage of dvc.yaml
 
 
@@ -64,6 +67,10 @@ def problem_with(words, root):
         return f"no stage {stage}"
     if stage == "samples":
         return None if not args or "--pattern" in args else "samples without --pattern"
+    if stage == "compare":
+        if len(args) < 2:
+            return "compare without two runs"
+        args = args[2:]
     if stage == "verify":
         if args[:1] not in ([what] for what in VERIFIED):
             return f"verify without {' or '.join(VERIFIED)}"
@@ -157,6 +164,7 @@ def test_ionprint_commands_compose(page, documented):
         "ionprint sweep model=logistic,dumy",
         "ionprint tune model=logistic,dummy",
         "ionprint samples folder",
+        "ionprint compare RUN",
     ],
 )
 def test_a_wrong_command_is_found(command, documented):
@@ -191,7 +199,7 @@ def test_make_targets_exist():
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_lead_somewhere(page):
     for link in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
-        if link.startswith("https://"):
+        if link.startswith(("https://", *GENERATED)):
             continue
         place, _, anchor = link.partition("#")
         target = (page.parent / place).resolve() if place else page
@@ -253,6 +261,30 @@ def test_readme_shows_how_to_begin_and_calls_its_picture_simulated():
     picture = re.search(r"!\[([^\]]*)\]\([^)]+\)\n\n(.+)", first)
     assert "imulated" in picture[1]
     assert "imulated" in picture[2]
+
+
+def test_the_site_is_built_without_a_warning(tmp_path):
+    for name in ("docs", "mkdocs.yml"):
+        copy = shutil.copytree if name == "docs" else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    gallery = tmp_path / "docs" / "gallery" / "index.md"
+    gallery.parent.mkdir(exist_ok=True)
+    gallery.write_text("# Figures\n", encoding="utf-8")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    site = tmp_path / "site"
+    assert len(list(site.glob("*.html"))) == len(list((ROOT / "docs").glob("*.md"))) + 1  # 404
+    fetched = re.findall(
+        r'(?:src|<link[^>]+href)="(https?://[^"]+)', (site / "index.html").read_text()
+    )
+    assert fetched == []  # opens without a network
+
+
+def test_every_page_is_in_the_navigation():
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("nav:")[2]
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f" {page.name}\n" in nav, page.name
 
 
 def test_pictures_are_small():

@@ -28,7 +28,6 @@ def program(name):
 @pytest.fixture(scope="module")
 def server():
     """Start a server on a free port and give the URL of its databases, up to their name."""
-    pytest.importorskip("psycopg", reason="needs the driver psycopg")
     if not program("initdb") or not program("pg_ctl"):
         pytest.skip("needs PostgreSQL's initdb and pg_ctl")
     as_user = []

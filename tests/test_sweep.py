@@ -81,6 +81,10 @@ def test_killed_and_started_again(with_results):
     board = pd.read_csv("outputs/sweep/leaderboard.csv")
     assert len(board) == 2
     assert board["accuracy"].is_monotonic_decreasing
+    for kind in ("svg", "pdf", "png"):  # the heat map, here and with the sweep's run
+        drawn = Path(f"outputs/sweep/heatmap.{kind}").read_bytes()
+        (kept,) = Path("mlruns/artifacts").glob(f"*/{logged[0][2]}/artifacts/figures/*.{kind}")
+        assert kept.read_bytes() == drawn
 
     at = written()
     swept(*CHOICES, "hydra/launcher=basic")  # all is there

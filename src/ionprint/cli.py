@@ -1,5 +1,6 @@
 """The command line: `ionprint <stage> [Hydra overrides]`. Heavy imports wait until a stage runs."""
 
+import contextlib
 import importlib
 import os
 import sys
@@ -15,12 +16,15 @@ STAGES = {
     "train": "fit the tuned pipeline on all references",
     "composition": "read what mixtures and anodes hold",
     "figures": "draw the results",
+    "report": "write the results as one page: outputs/report/report.html",
     "track": "log the results as one MLflow run and register the model",
     "sweep": "compare combinations of choices, each tuned and tracked",
+    "compare": "RUN RUN: which ions changed rank between two logged runs",
     "show": "print the last results",
     "verify": "verify spectra, or composition: measure against what is known to be there",
 }
 
+QUIET = ("--quiet", "-q")
 VERIFIED = ("spectra", "composition")
 
 EPILOG = """\
@@ -28,7 +32,8 @@ overrides choose and change settings of conf/, for example:
   ionprint peaks dataset=folder dataset.path=~/measured dataset.name=mine
   ionprint tune model=svm_linear scaling=standard tuning.trials=20
   ionprint sweep model=logistic,svm_linear scaling=minmax,standard
-`dvc repro` runs the whole pipeline. Errors you can mend end with exit code 2."""
+`dvc repro` runs the whole pipeline. Errors you can mend end with exit code 2. --quiet prints errors
+alone; what a command says is kept in logs/ionprint.log."""
 
 
 def usage() -> str:
@@ -37,7 +42,7 @@ def usage() -> str:
     lines = [f"  {name:<{width}}  {text}" for name, text in STAGES.items()]
     return "\n".join(
         [
-            "usage: ionprint STAGE [overrides]",
+            "usage: ionprint [--quiet] STAGE [overrides]",
             "",
             "Which compounds are on this surface, and which ions prove it (ToF-SIMS).",
             "",
@@ -63,6 +68,8 @@ def main(argv: list[str] | None = None) -> int:
         0 when all went well, 2 when the user has something to mend, 130 when interrupted.
     """
     args = list(sys.argv[1:] if argv is None else argv)
+    silent = any(a in QUIET for a in args)
+    args = [a for a in args if a not in QUIET]
     if not args or args[0] in ("-h", "--help", "help"):
         print(usage())
         return 0
@@ -80,7 +87,12 @@ def main(argv: list[str] | None = None) -> int:
     from ionprint.errors import IonprintError
 
     try:
-        return dispatch(args[0], args[1:])
+        with contextlib.ExitStack() as stack:
+            if silent:
+                from ionprint.stages.terminal import quiet
+
+                stack.enter_context(quiet())
+            return dispatch(args[0], args[1:])
     except IonprintError as exc:
         print(f"ionprint {args[0]}: {exc}", file=sys.stderr)
         return 2
@@ -121,6 +133,15 @@ def dispatch(stage: str, args: list[str]) -> int:
         stage, args = f"verify_{args[0]}", args[1:]
         if stage == "verify_composition" and not any(a.startswith("simulation=") for a in args):
             args = ["simulation=extended", *args]
+    runs = args[:2] if stage == "compare" else []  # names may look like overrides
+    if stage == "compare":
+        if len(runs) < 2:
+            raise ConfigError(
+                f"compare: got {runs[0] if runs else 'nothing'}, expected "
+                f"`ionprint compare RUN RUN [overrides]`: two logged runs, each by its name or the "
+                f"beginning of its id"
+            )
+        args = args[2:]
     if any(a in ("-m", "--multirun") for a in args):
         raise ConfigError("-m: sweeps are launched with `ionprint sweep KEY=A,B ...`")
     overrides = args
@@ -134,7 +155,11 @@ def dispatch(stage: str, args: list[str]) -> int:
         from ionprint.stages import sweep
 
         return sweep.launch(overrides, root)
-    importlib.import_module(f"ionprint.stages.{stage}").run(config.compose(overrides, root))
+    from ionprint.stages.terminal import LOG, logged
+
+    cfg = config.compose(overrides, root)
+    with logged(LOG, " ".join(["ionprint", stage, *runs, *overrides])):
+        importlib.import_module(f"ionprint.stages.{stage}").run(cfg, *runs)
     return 0
 
 

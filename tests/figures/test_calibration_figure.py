@@ -95,3 +95,12 @@ def test_labels_of_near_ions_do_not_overlap(calibration):
 )
 def test_spread(positions, expected):
     assert np.allclose(spread(np.array(positions), 0.1, 0.0, 1.0), expected)
+
+
+def test_many_points_become_a_picture(calibration):
+    many = pd.concat([calibration] * 100, ignore_index=True)
+    for table, picture in ((calibration, False), (many, True)):
+        lines = calibration_figure(table, "simulated").axes[0].lines
+        assert {bool(line.get_rasterized()) for line in lines if line.get_marker() == "o"} == {
+            picture
+        }

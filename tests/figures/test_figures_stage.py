@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from ionprint.errors import MissingInputError
 from ionprint.files import read_json, read_table
 from ionprint.stages import figures
+from ionprint.stages.drawings import LeftOut, composition, ions, spectra, validation
 from ionprint.stages.peaks import _write_sum, peak_frame
 from ionprint.stages.results import ResultFiles
 
@@ -37,68 +38,78 @@ def project(tmp_path, make_ions, make_samples, calibration, make_fit):
     return OmegaConf.create({**places, "figures": settings}), outputs
 
 
-def names(outputs):
-    folder = outputs / "figures"
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*"))
+def drawn(plan, cfg):
+    """Return the names of the figures of a plan."""
+    return [drawing.name for drawing in plan(ResultFiles(cfg), cfg.figures)]
 
 
-def test_draws_all_and_the_same_bytes_again(project, contents):
+def test_figures_are_saved_by_topic_and_the_same_bytes_again(project, contents):
     cfg, outputs = project
-    figures.run(cfg)
-    drawn = ("spectra/calibration", "spectra/overlap", "ions/ranking", "validation/tuning")
-    assert set(names(outputs)) >= {
-        "figures.json",
-        *(f"{n}.{k}" for n in (*drawn, "composition/samples") for k in ("svg", "pdf", "png")),
-    }
+    figures.run(cfg, tuning_only=True)
     first = contents(outputs / "figures")
-    figures.run(cfg)
+    kinds = ("svg", "pdf", "png")
+    assert set(first) == {"figures.json", *(f"validation/tuning.{kind}" for kind in kinds)}
+    figures.run(cfg, tuning_only=True)
     assert first == contents(outputs / "figures")
 
 
-def test_what_does_not_apply_is_left_out_and_said(project, capsys, make_samples):
+def test_what_is_drawn_is_said(project):
     cfg, outputs = project
-    figures.run(cfg)
-    (outputs / "ranking" / "ions.csv").unlink()
-    make_samples(["Li2CO3"]).head(0).to_csv(outputs / "composition" / "samples.csv", index=False)
-    (outputs / "peaks" / "sum_spectrum.json").unlink()
+    figures.run(cfg, tuning_only=True)
+    index = read_json(outputs / "figures" / "figures.json")
+    assert index["source"] == "simulated"
+    (figure,) = index["figures"]
+    assert (figure["topic"], figure["name"]) == ("validation", "tuning")
+    assert "4 trials" in figure["says"]
+
+
+def test_what_does_not_apply_is_left_out_and_said(project, capsys):
+    cfg, outputs = project
     (outputs / "tuning" / "trials.csv").write_text("trial,score,score_se\n0,1.6,0.1\n")
-    capsys.readouterr()
-    figures.run(cfg)
-    assert {n.split(".")[0] for n in names(outputs)} == {"figures", "spectra/calibration"}
-    out = capsys.readouterr().out
-    assert out.splitlines()[:-1] == read_json(outputs / "figures" / "figures.json")["left_out"]
-    assert (
-        "nothing to tune" in out
-        and "no weights" in out
-        and "no mixture" in out
-        and "no peak shape" in out
-    )
+    figures.run(cfg, tuning_only=True)
+    assert [path.name for path in (outputs / "figures").iterdir()] == ["figures.json"]
+    reason = "No figure of the tuning: there was nothing to tune."
+    assert read_json(outputs / "figures" / "figures.json")["left_out"] == [reason]
+    assert reason in capsys.readouterr().out
 
 
-def test_imported_areas_have_no_calibration_to_draw(project, capsys, calibration):
+def test_plans_draw_what_is_there(project):
+    cfg, _ = project
+    for plan in (spectra.calibration, spectra.overlap, ions.ranking, composition.samples):
+        assert drawn(plan, cfg) == [plan.__name__]
+
+
+def test_a_model_without_weights_and_no_samples(project, make_samples):
+    cfg, outputs = project
+    make_samples(["Li2CO3"]).head(0).to_csv(outputs / "composition" / "samples.csv", index=False)
+    (outputs / "ranking" / "ions.csv").unlink()
+    for plan in (ions.ranking, ions.circles):
+        with pytest.raises(LeftOut, match="no weights"):
+            drawn(plan, cfg)
+    for plan in (composition.samples, composition.composition, composition.mirror):
+        with pytest.raises(LeftOut, match="no mixture and no anode"):
+            drawn(plan, cfg)
+
+
+def test_imported_areas_have_no_calibration_to_draw(project, calibration):
     cfg, outputs = project
     calibration.head(0).to_csv(outputs / "peaks" / "calibration.csv", index=False)
-    figures.run(cfg)
-    assert "spectra/calibration.svg" not in names(outputs)
-    assert "nothing was calibrated" in capsys.readouterr().out
+    with pytest.raises(LeftOut, match="nothing was calibrated"):
+        drawn(spectra.calibration, cfg)
 
 
-def test_a_spectrum_without_a_shape_or_without_neighbours_has_no_overlaps(
-    project, capsys, make_fit
-):
+def test_a_spectrum_without_a_shape_or_without_neighbours_has_no_overlaps(project):
     cfg, outputs = project
     about = outputs / "peaks" / "sum_spectrum.json"
     text = about.read_text()
     about.write_text(json.dumps({**json.loads(text), "shape": None}))
-    figures.run(cfg)
-    assert "spectra/overlap.svg" not in names(outputs)
-    assert "no peak shape was fitted" in capsys.readouterr().out
+    with pytest.raises(LeftOut, match="no peak shape was fitted"):
+        drawn(spectra.overlap, cfg)
     about.write_text(text)
     path = outputs / "peaks" / "peaks.csv"
     read_table(path)[::2].to_csv(path, index=False)
-    figures.run(cfg)
-    assert "spectra/overlap.svg" not in names(outputs)
-    assert "no two strong peaks" in capsys.readouterr().out
+    with pytest.raises(LeftOut, match="no two strong peaks"):
+        drawn(spectra.overlap, cfg)
 
 
 def test_the_fit_is_read_as_it_was_written(project, make_fit):
@@ -113,19 +124,22 @@ def test_the_fit_is_read_as_it_was_written(project, make_fit):
 
 
 @pytest.mark.parametrize(
-    ("path", "stage"),
+    ("path", "stage", "plan"),
     [
-        ("peaks/dataset.json", "peaks"),
-        ("peaks/calibration.csv", "peaks"),
-        ("composition/samples.csv", "composition"),
-        ("tuning/best.yaml", "tune"),
+        ("peaks/dataset.json", "peaks", spectra.overlap),
+        ("peaks/calibration.csv", "peaks", spectra.calibration),
+        ("composition/samples.csv", "composition", composition.samples),
+        ("tuning/best.yaml", "tune", validation.tuning),
+        ("evaluation/metrics.json", "evaluate", validation.scores),
+        ("model", "train", ions.circles),
     ],
 )
-def test_a_missing_input_names_its_stage(project, path, stage):
+def test_a_missing_input_names_its_stage(project, path, stage, plan):
     cfg, outputs = project
-    (outputs / path).unlink()
+    if (outputs / path).exists():
+        (outputs / path).unlink()
     with pytest.raises(MissingInputError, match=f"ionprint {stage}"):
-        figures.run(cfg)
+        drawn(plan, cfg)
 
 
 def test_sodium_nitride_is_no_missing_value(tmp_path):

@@ -100,3 +100,16 @@ def test_no_legend_where_no_ion_was_judged(make_ions):
     assert not figure.legends
     assert figure.axes[0].get_title() == "Ru-Pt"
     assert {bar.get_facecolor()[3] for bar in figure.axes[0].patches} == {1.0}
+
+
+def test_the_share_of_resamplings_stands_at_the_end_of_a_bar(make_ions):
+    ions = make_ions(["LiH", "LiOH"], ranks=3)
+    ions["in_first"] = ions["rank"].map({1: 1.0, 2: 0.934, 3: float("nan")})
+    figure = ranking_figure(ions, "simulated", first=15)
+    for axes in figure.axes:
+        written = [(text.xy[1], text.get_text()) for text in axes.texts]
+        assert written == [(0, "100 %"), (1, "93 %")]
+    assert "%: share of resamplings in the first 15" in figure.get_suptitle()
+    figure.draw_without_rendering()
+    none = ranking_figure(ions.assign(in_first=np.nan), "simulated")
+    assert not none.axes[0].texts and "%" not in none.get_suptitle()

@@ -18,7 +18,7 @@ def test_a_panel_for_the_trials_and_each_hyperparameter():
     assert [axes.get_xlabel() for axes in panels] == ["trial", "C", "kind", "depth"]
     assert [axes.get_xscale() for axes in panels] == ["linear", "log", "linear", "linear"]
     assert {axes.get_yscale() for axes in panels} == {"log"}
-    assert panels[0].get_ylabel() == "log loss, mean over folds ± standard error"
+    assert panels[0].get_ylabel() == "log loss\n(mean over folds ± standard error)"
 
 
 @pytest.mark.parametrize(("metric", "best"), [("log_loss", 0.1), ("accuracy", 3)])

@@ -332,7 +332,6 @@ print(peak() - before, spectrum.counts.size, int(spectrum.counts.sum()))
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no getrusage")
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_large_file_takes_less_than_three_times_its_size(tmp_path, packed):
     rows, size = 4_800_000, 0

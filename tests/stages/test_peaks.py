@@ -312,6 +312,21 @@ def test_the_sum_of_the_spectra_is_kept_with_the_shape_of_its_peaks(finished):
     assert scale["shape"]["tails"]
 
 
+def test_the_sums_of_compounds_and_samples_add_up_to_the_sum_of_all(finished):
+    about = json.loads((finished / OUT / "sum_spectrum.json").read_text())
+    groups = pd.DataFrame(about["sums"])
+    sums = pd.read_parquet(finished / OUT / "sample_spectra.parquet")
+    assert sums.columns.tolist() == ["name", "role", "bin", "counts"]
+    assert groups["spectra"].sum() == 40
+    names = groups.set_index("name")["role"]
+    assert names["LiOH"] == "reference" and names["sample 4"] == "anode"
+    added = sums.groupby("name")["counts"].sum()
+    assert added[groups["name"]].to_numpy() == pytest.approx(groups["total"].to_numpy(), rel=1e-4)
+    total = pd.read_parquet(finished / OUT / "sum_spectrum.parquet").set_index("bin")["counts"]
+    together = sums.groupby("bin")["counts"].sum().reindex(total.index).fillna(0)
+    assert together.to_numpy() == pytest.approx(total.to_numpy(), abs=0.2, rel=1e-4)
+
+
 @pytest.fixture
 def imported(with_data, finished, simulated):
     """A folder with a sheet and a table of the areas of an earlier run, and no spectra."""

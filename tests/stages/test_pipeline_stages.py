@@ -36,6 +36,7 @@ def test_all_files_are_there_and_no_others(with_results, contents):
         "peaks/dataset.json",
         "peaks/sum_spectrum.json",
         "peaks/sum_spectrum.parquet",
+        "peaks/sample_spectra.parquet",
         "tuning/trials.csv",
         "tuning/outer_trials.csv",
         "tuning/best.yaml",
@@ -58,6 +59,7 @@ def test_all_files_are_there_and_no_others(with_results, contents):
         "composition/clipped.csv",
         "composition/evidence.csv",
         "composition/profile.csv",
+        "composition/explained.parquet",
         "composition/reader.json",
     }
 
@@ -113,7 +115,7 @@ def test_peaks_are_named_with_their_satellites(with_results):
 
 def test_the_sum_of_the_spectra_holds_all_counts(with_results):
     about = json.loads((OUT / "peaks" / "sum_spectrum.json").read_text())
-    assert set(about) == {"start", "step", "bins", "width", "shape"}
+    assert set(about) == {"start", "step", "bins", "width", "shape", "sums"}
     assert set(about["shape"]) == {"pulse", "growth", "tails", "error"}
     total = pd.read_parquet(OUT / "peaks" / "sum_spectrum.parquet")
     assert total.columns.tolist() == ["bin", "counts"]
@@ -358,6 +360,27 @@ def test_every_reading_stands_beside_the_others(with_results):
     assert counted.tolist() == spectra["clipped"].tolist()
     assert (clipped["scaled"] > clipped["limit"]).all()
     assert set(clipped["ion"][clipped["mz"].round(3) == 59.985]) == {"CO3"}
+
+
+def test_what_compounds_explain_of_each_ion(with_results):
+    explained = pd.read_parquet(OUT / "composition" / "explained.parquet")
+    parts = [f"explained_{c}" for c in COMPOUNDS]
+    ends = ["sample", "role", "mz", "ion", "counts"]
+    assert explained.columns.tolist() == [*ends, *parts, "foreign"]
+    samples = read_table(OUT / "composition" / "samples.csv").set_index("sample")
+    spectra = read_table(OUT / "composition" / "spectra.csv")
+    assert explained["sample"].unique().tolist() == samples.index.tolist()
+    totals = explained.groupby("sample")[["counts", *parts]].sum()
+    counts = spectra.groupby("sample")["counts"].mean()
+    assert totals["counts"].to_numpy() == pytest.approx(counts[totals.index].to_numpy(), rel=1e-3)
+    # most is explained, and most of that by the compound of the largest fraction
+    clean = totals.loc["sample 1"]
+    assert 0.7 < clean[parts].sum() / clean["counts"] < 1.1
+    largest = samples.loc["sample 1", [f"fraction_{c}" for c in COMPOUNDS]].astype(float).idxmax()
+    assert clean[parts].astype(float).idxmax() == largest.replace("fraction", "explained")
+    foreign = explained[explained["foreign"] >= 0.5]
+    assert "CO3" in set(foreign.loc[foreign["sample"] == "sample 4", "ion"])
+    assert not len(foreign[foreign["sample"] == "sample 1"])
 
 
 def test_spectra_of_one_sample_at_many_doses_are_a_depth_profile(with_results, capsys):

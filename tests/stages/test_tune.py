@@ -19,7 +19,6 @@ from ionprint.models import workers as workers_module
 from ionprint.stages import tune
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_a_killed_tuning_goes_on_to_the_same_results(with_results, contents):
     choices = ["tuning.trials=15", f"peaks={with_results}/outputs/peaks"]
     command = [sys.executable, "-m", "ionprint.cli", "tune", *choices, "outputs=killed"]

@@ -65,7 +65,7 @@ class Presence:
 
     Two witnesses give evidence: the vote of all ions, and the amount that unmixing finds. How much
     each is worth, and the threshold, are learned from mixtures of references that neither of them
-    has seen; so is the strength of regularisation of the votes.
+    has seen. Votes are means over three strengths of regularisation.
 
     Attributes
     ----------

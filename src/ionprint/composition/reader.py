@@ -12,7 +12,7 @@ from ionprint.composition.presence import Presence
 from ionprint.composition.pseudo_mixtures import draw
 from ionprint.composition.references import References
 from ionprint.composition.regression import KINDS, Regression
-from ionprint.composition.unmixing import Unmixing
+from ionprint.composition.unmixing import FAR, Unmixing, excess_errors
 from ionprint.errors import DataError, listed
 
 LESSONS = 5
@@ -41,6 +41,9 @@ class Reading:
         How far it lies above the range of the references, and the p-value of that.
     outside, outlier : ndarray of bool
         The answers of the two tests.
+    parts : ndarray
+        Share of each spectrum's counts that a compound explains, as `fraction` was read; rows need
+        not sum to 1.
     """
 
     presence: np.ndarray
@@ -52,6 +55,7 @@ class Reading:
     outlier_p: np.ndarray
     outside: np.ndarray
     outlier: np.ndarray
+    parts: np.ndarray
 
     def of(self, rows: np.ndarray) -> "Reading":
         """Return the readings of some of the spectra."""
@@ -149,13 +153,29 @@ class Reader:
             outlier_p,
             outside,
             outlier_p <= level,
+            np.where(outside[:, None], cleaned.parts, plain.parts),
         )
 
     def unexplained(self, counts: np.ndarray) -> list[np.ndarray]:
         """Return the peaks of each spectrum that the references do not explain, see `alarm`."""
+        return residual_ions(counts, self._nearest(counts), self.unmixing.scatter)
+
+    def foreign(self, counts: np.ndarray) -> np.ndarray:
+        """Return which ions hold far more than the references explain, named or not.
+
+        Parameters
+        ----------
+        counts : ndarray, shape (n_spectra, n_peaks)
+
+        Returns
+        -------
+        ndarray of bool, shape (n_spectra, n_peaks)
+        """
+        return excess_errors(counts, self._nearest(counts), self.unmixing.scatter) >= FAR
+
+    def _nearest(self, counts: np.ndarray) -> np.ndarray:
         cleaned = self.unmixing.set_aside(counts, self.unmixing.explain(counts))
-        nearest = self.alarm.distance.nearest(counts, cleaned)
-        return residual_ions(counts, nearest, self.unmixing.scatter)
+        return self.alarm.distance.nearest(counts, cleaned)
 
     def amounts(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """Return the shares by each regression, for comparison with the fractions."""

@@ -1,6 +1,8 @@
 """All readings side by side: a row a spectrum, a row a sample, a row a piece of evidence."""
 
 from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,10 @@ from ionprint.spectra.table import PeakTable
 
 IONS = 10
 """Ions of a component that are listed."""
+LEAST = 0.01
+"""Counts that are expected of an ion that is listed where it is not seen."""
+CALLED = 0.5
+"""Share of a sample's spectra from which on what is seen in them is said of the sample."""
 VERDICTS = ("strong", "weak", "noise")
 EVIDENCE = (
     "file sample compound claim rank side mz ion counts above_background above_others "
@@ -115,6 +121,33 @@ def evidence_table(
     return frame.iloc[places]
 
 
+def evidence_by_ion(evidence: pd.DataFrame) -> pd.DataFrame:
+    """Bring the evidence of a sample's spectra together: a row an ion.
+
+    Parameters
+    ----------
+    evidence : DataFrame
+        From `evidence_table`, a row an ion and spectrum.
+
+    Returns
+    -------
+    DataFrame
+        sample, compound, side, mz (u), ion, spectra (in which the ion speaks), and over these the
+        mean rank and the medians of counts, above_background, above_others (standard errors) and
+        expected_of_compound (counts). The ions of most spectra stand first, then the first of rank.
+    """
+    named = evidence[evidence["mz"].notna()]
+    numbers = ("counts", "above_background", "above_others", "expected_of_compound")
+    gathered = named.groupby(["sample", "compound", "side", "mz", "ion"], sort=True).agg(
+        spectra=("file", "nunique"),
+        rank=("rank", "mean"),
+        **{name: (name, "median") for name in numbers},
+    )
+    order = ["sample", "compound", "spectra", "rank"]
+    ordered = gathered.sort_values(order, ascending=[True, True, False, True], kind="stable")
+    return ordered.reset_index()
+
+
 def profile_table(
     components: np.ndarray, matches: pd.DataFrame, mz: np.ndarray, names: np.ndarray
 ) -> pd.DataFrame:
@@ -148,6 +181,48 @@ def profile_table(
         }
         frames.append(pd.DataFrame(ions))
     return pd.concat(frames)
+
+
+def explained_table(
+    table: PeakTable, reader: Reader, reading: Reading, names: np.ndarray
+) -> pd.DataFrame:
+    """Return what the compounds explain of each ion of each sample, as fractions were read.
+
+    Parameters
+    ----------
+    table : PeakTable
+    reader : Reader
+    reading : Reading
+        Of these spectra.
+    names : ndarray of str, shape (n_peaks,)
+
+    Returns
+    -------
+    DataFrame
+        sample, role, mz (u), ion, counts (mean over the sample's spectra), explained_<compound>
+        (of these counts), foreign: share of the spectra that are outside and in which the ion
+        holds far more than the references explain. Ions that are neither there nor expected are
+        left out.
+    """
+    totals = table.areas.sum(axis=1, keepdims=True)
+    foreign = np.zeros(table.areas.shape, dtype=bool)
+    if reading.outside.any():
+        foreign[reading.outside] = reader.foreign(table.areas[reading.outside])
+    frames = []
+    for (sample, role), own in table.samples.groupby(["sample", "role"], sort=False):
+        rows = own.index
+        parts = (reading.parts[rows] * totals[rows]).mean(axis=0)
+        explained = parts[:, None] * reader.unmixing.members
+        columns = {"sample": sample, "role": role, "mz": table.mz, "ion": names}
+        columns["counts"] = table.areas[rows].mean(axis=0)
+        columns |= {f"explained_{c}": explained[i] for i, c in enumerate(reader.classes)}
+        frame = pd.DataFrame(columns | {"foreign": foreign[rows].mean(axis=0)})
+        there = (frame["counts"] > 0) | (explained.sum(axis=0) >= LEAST)
+        frames.append(frame[there])
+    whole = pd.concat(frames, ignore_index=True)
+    numbers = list(whole.columns[4:])
+    whole[numbers] = whole[numbers].round(2).astype("float32")
+    return whole
 
 
 def samples_table(spectra: pd.DataFrame, evidence: pd.DataFrame | None) -> pd.DataFrame:
@@ -200,6 +275,41 @@ def samples_table(spectra: pd.DataFrame, evidence: pd.DataFrame | None) -> pd.Da
         return pd.DataFrame(columns=[*order, *means])
     frame = pd.DataFrame(rows)
     return frame[order + [c for c in frame if c not in order]]
+
+
+def called_present(row: dict[str, Any], compounds: Iterable[str]) -> list[str]:
+    """Return the compounds that a sample is said to hold, the largest fraction first.
+
+    Parameters
+    ----------
+    row : dict
+        Of `samples_table`.
+    compounds : iterable of str
+
+    Returns
+    -------
+    list of str
+        Those called present in half of its spectra or more.
+    """
+    there = [name for name in compounds if row[f"present_{name}"] >= CALLED]
+    return sorted(there, key=lambda name: -row[f"fraction_{name}"])
+
+
+def holds(row: dict[str, Any], compounds: Iterable[str]) -> str:
+    """Say shortly what a sample holds: `Li2CO3 0.53 [0.43, 0.67]; OUTSIDE: 18.998 F-`.
+
+    Parameters
+    ----------
+    row : dict
+        Of `samples_table`.
+    compounds : iterable of str
+    """
+    parts = []
+    for name in called_present(row, compounds):
+        low, high = (row[f"fraction_{name}_{end}"] for end in ("low", "high"))
+        parts.append(f"{name} {row[f'fraction_{name}']:.2f} [{low:.2f}, {high:.2f}]")
+    parts += [f"OUTSIDE: {row['unexplained']}"] if row["outside"] >= CALLED else []
+    return "; ".join(parts) or "none"
 
 
 def _commonest(texts: pd.Series, most: int = 5) -> str:

@@ -11,6 +11,8 @@ from ionprint.figures.style import EDGE, new_figure, styled
 BEFORE = "#6F97C4"
 AFTER = "#0B2F66"
 HOLLOW = "#D55E00"
+MANY = 500
+"""Points from which on they are one picture in SVG and PDF, which would be megabytes otherwise."""
 _LABEL_GAP = 0.034  # of the axis' width, between the labels of neighbouring ions
 
 
@@ -125,6 +127,7 @@ def _points(axes: Axes, calibration: pd.DataFrame, error: pd.Series, color: str)
                 markeredgecolor=edge,
                 markeredgewidth=0.9 if face == "none" else 0.4,
                 label=label,
+                rasterized=len(error) > MANY,
             )
 
 

@@ -152,10 +152,15 @@ def _panel(
     shown = near[(curves.max(axis=0) > 2 * floor) & (centres[near] > low) & (centres[near] < high)]
     for color, peak in zip(itertools.cycle(COLORS), shown, strict=False):
         curve = curves[:, near == peak][:, 0]
-        axes.fill_between(fine**2, floor, np.maximum(curve, floor), color=color, alpha=0.45, lw=0)
+        seen = np.flatnonzero(curve > floor)  # the rest would be points along the axis
+        part = slice(max(seen[0] - 1, 0), seen[-1] + 2)
+        axes.fill_between(
+            fine[part] ** 2, floor, np.maximum(curve[part], floor), color=color, alpha=0.45, lw=0
+        )
     fit = curves.sum(axis=1)
     axes.plot(fine**2, fit, color="black", linewidth=0.8, label="sum of the fit")
     axes.set_yscale("log")
+    axes.minorticks_off()
     axes.set_ylim(floor, 30 * counts.max())
     axes.set_xlim(edges[0] ** 2, edges[-1] ** 2)
     axes.set_xlabel("m/z (u)")

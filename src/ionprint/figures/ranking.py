@@ -27,7 +27,10 @@ MEANING = {
 
 @styled
 def ranking_figure(
-    ions: pd.DataFrame, source: str, compounds: Iterable[str] | None = None
+    ions: pd.DataFrame,
+    source: str,
+    compounds: Iterable[str] | None = None,
+    first: int | None = None,
 ) -> Figure:
     """Draw the first ten ions of every compound, one panel a compound.
 
@@ -37,16 +40,21 @@ def ranking_figure(
     ----------
     ions : pandas.DataFrame
         Columns compound, rank (from 1), mz (u), ion (formula or ""), weight, weight_sd; family,
-        family_rank and satellite_of where peaks are grouped; evidence where it was judged.
+        family_rank and satellite_of where peaks are grouped; evidence where it was judged;
+        in_first, the share of resamplings (0 to 1) in which the peak is among the first ones of
+        its compound, where spectra were resampled.
     source : {"simulated", "measured"}
         Where the spectra come from.
     compounds : iterable of str, optional
         All compounds of the model, for colours; those in `ions` when left out.
+    first : int, optional
+        How many peaks of a compound `in_first` counts as its first ones, for the title.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The panels share one weight axis, so that their bars can be compared.
+        The panels share one weight axis, so that their bars can be compared. The share in_first is
+        written at the right of each bar.
 
     Raises
     ------
@@ -61,13 +69,17 @@ def ranking_figure(
     shown = {name: _first(ions, name) for name in names}
     columns = min(len(names), 3 if len(names) != 4 else 2)
     rows = -(-len(names) // columns)
-    figure = new_figure(max(3.7 * columns, 5.0), 3.2 * rows + 0.6, source)
+    stable = "in_first" in ions and ions["in_first"].notna().any()
+    figure = new_figure(max((4.0 if stable else 3.7) * columns, 5.0), 3.2 * rows + 0.6, source)
     grouped = any(own["satellites"].any() for own in shown.values())
-    figure.suptitle("Characteristic ions" + (", +n: and n isotope satellites" if grouped else ""))
+    figure.suptitle(_title(grouped, stable, first))
     limits = _limits(pd.concat(shown.values()))
     for i, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, i + 1)
         _panel(axes, shown[name], looks[name])
+        if stable:
+            figure.get_layout_engine().set(w_pad=0.1)
+            _shares(axes, shown[name]["in_first"])
         axes.set_title(typeset(name) + _remark(shown[name]))
         axes.set_xlim(limits)
         if i + columns >= len(names):
@@ -89,6 +101,15 @@ def ion_label(ion: str, mz: float, satellites: int = 0) -> str:
     known = isinstance(ion, str) and ion.strip()
     label = f"{typeset(ion, charge='-')}  {mz:.4f}" if known else f"{mz:.4f}"
     return f"{label} +{satellites}" if satellites else label
+
+
+def _title(grouped: bool, stable: bool, first: int | None) -> str:
+    """Say what is drawn, and what stands beside the bars."""
+    title = "Characteristic ions" + (", +n: and n isotope satellites" if grouped else "")
+    if stable:
+        ones = "first ones" if first is None else f"first {first}"
+        title += f"\n%: share of resamplings in the {ones}"
+    return title
 
 
 def _first(ions: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -129,6 +150,23 @@ def _panel(axes: Axes, own: pd.DataFrame, look: Look) -> None:
     axes.axvline(0.0, color=EDGE, linewidth=0.8)
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
     axes.locator_params(axis="x", nbins=5)
+
+
+def _shares(axes: Axes, shares: pd.Series) -> None:
+    """Write at the right in how many resamplings each ion is among the first ones."""
+    for place, share in enumerate(shares):
+        if np.isfinite(share):
+            axes.annotate(
+                f"{share:.0%}".replace("%", " %"),
+                xy=(1.0, place),
+                xycoords=axes.get_yaxis_transform(),
+                xytext=(32, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=8,
+                color=EDGE,
+            )
 
 
 def _fills(own: pd.DataFrame, look: Look) -> list[tuple[float, ...]]:

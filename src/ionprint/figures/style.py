@@ -26,6 +26,7 @@ PALETTE = (
 )
 HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\")
 EDGE = "#404040"
+ALARM = "#B3371B"  # what the references do not explain
 FOOT = {"simulated": "Simulated data", "measured": "Measured data"}
 
 _SETTINGS = {

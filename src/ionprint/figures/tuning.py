@@ -50,7 +50,10 @@ def tuning_figure(trials: pd.DataFrame, metric: str, source: str) -> Figure:
         axes.errorbar(
             x, score, trials["score_se"], fmt="o", ms=3.5, lw=0.6, color=PALETTE[4], zorder=2
         )
-        axes.plot([x.iloc[best]], [score[best]], "o", ms=9, mfc="none", mec=PALETTE[5], zorder=3)
+        axes.plot(
+            [x.iloc[best]], [score[best]], "o", ms=9, mfc="none", mec=PALETTE[5], zorder=3,
+            label="best",
+        )  # fmt: skip
         if name == "trial":
             so_far = (np.minimum if lower_is_better else np.maximum).accumulate(score)
             axes.step(x, so_far, where="post", color=EDGE, lw=1, label="best so far")
@@ -60,5 +63,5 @@ def tuning_figure(trials: pd.DataFrame, metric: str, source: str) -> Figure:
         if metric == "log_loss" and score.min() > 0:
             axes.set_yscale("log")
         axes.set_xlabel(name.replace("estimator__", ""))
-        axes.set_ylabel(f"{LABELS[metric]}, mean over folds ± standard error" if i == 0 else "")
+        axes.set_ylabel(f"{LABELS[metric]}\n(mean over folds ± standard error)" if i == 0 else "")
     return figure

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from ionprint.models.checks import Check
 
-WIDTH = 110
-
 
 def run(cfg: "DictConfig") -> None:
     """Check tuning, scores and ranking and write `checks/`.
@@ -88,9 +86,10 @@ def checks(cfg: "DictConfig") -> "list[Check]":
 
 
 def _tell(done: "list[Check]") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from ionprint.stages.terminal import console
 
     colours = {"passed": "green", "failed": "bold red", "accepted": "yellow"}
     table = Table(box=None, pad_edge=False)
@@ -101,7 +100,7 @@ def _tell(done: "list[Check]") -> None:
         finding = check.finding + (f" (accepted: {check.accepted})" if check.accepted else "")
         name = check.name.replace("_", " ")
         table.add_row(name, Text(result, colours.get(result, "dim")), Text(finding))
-    Console(width=WIDTH, highlight=False).print(table)
+    console().print(table)
     failed = sum(check.result == "failed" and not check.accepted for check in done)
     if failed:
         print(f"{failed} failed: the model will not become champion (docs/checks.md)")

@@ -54,7 +54,10 @@ def run(cfg: "DictConfig", probability_only: bool = False) -> None:
     tables = {"spectra": spectra, "samples": samples, **tables}
     with fresh_folder(Path(cfg.outputs) / "composition") as out:
         for name, frame in tables.items():
-            write_table(frame, out / f"{name}.csv", DIGITS)
+            if name == "explained":
+                frame.to_parquet(out / "explained.parquet", index=False, compression="zstd")
+            else:
+                write_table(frame, out / f"{name}.csv", DIGITS)
         write_json(about, out / "reader.json")
     _tell(tables, covered, table.source)
 
@@ -129,7 +132,12 @@ def readings(
     from ionprint.composition.probability import truncated
     from ionprint.composition.profile import components
     from ionprint.composition.sputtering import artefacts
-    from ionprint.composition.tables import evidence_table, profile_table, readings_table
+    from ionprint.composition.tables import (
+        evidence_table,
+        explained_table,
+        profile_table,
+        readings_table,
+    )
 
     named = read_table(Path(cfg.peaks) / "peaks.csv")
     names = names_of(table.mz, named, cfg.spectra.align_ppm)
@@ -158,6 +166,7 @@ def readings(
             table, area_errors(cfg, references, table), reader, reading.present, names
         ),
         "profile": profile_table(spectra_of, matches, table.mz, names),
+        "explained": explained_table(table, reader, reading, names),
     }
     profiles = depth.find_profiles(spectra)
     if profiles:

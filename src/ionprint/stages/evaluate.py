@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ionprint.models.evaluation import Evaluation
     from ionprint.models.folds import Folds
 
-WIDTH = 110
 SHOWN = {"accuracy": "accuracy", "f1_macro": "macro F1", "log_loss": "log loss", "brier": "Brier"}
 
 
@@ -215,8 +214,9 @@ def _difference(rebuilt: tuple, score: dict, drawn: Any, cfg: "DictConfig") -> d
 
 
 def _tell(metrics: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from ionprint.stages.terminal import console
 
     table = Table(box=None, pad_edge=False)
     table.add_column(f"{metrics['source']} data")
@@ -229,7 +229,7 @@ def _tell(metrics: dict[str, Any]) -> None:
             quoted = " (quoted)" if s["folds"] == metrics["score"]["folds"] else ""
             cells = [f"{s[m]:.3f} [{s[f'{m}_low']:.3f}, {s[f'{m}_high']:.3f}]" for m in SHOWN]
             table.add_row(name + quoted, *cells)
-    Console(width=WIDTH, highlight=False).print(table)
+    console().print(table)
     s = metrics["score"]
     print(
         f"in brackets: 95 % intervals by resampling {s['units']} units ({s['unit']}); "

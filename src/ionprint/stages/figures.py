@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from omegaconf import DictConfig
+
+    from ionprint.stages.results import ResultFiles
 
 TOPICS = ("spectra", "ions", "model", "validation", "composition")
 
@@ -25,14 +30,16 @@ def run(cfg: DictConfig, tuning_only: bool = False) -> None:
     """
     import importlib
 
-    from ionprint.figures.style import save
+    import joblib
+
     from ionprint.files import fresh_folder, write_json
-    from ionprint.stages.drawings import LeftOut
     from ionprint.stages.drawings.validation import tuning
-    from ionprint.stages.progress import progress
+    from ionprint.stages.progress import counter
     from ionprint.stages.results import ResultFiles
+    from ionprint.stages.terminal import summary
 
     results = ResultFiles(cfg)
+    source = results.source
     plans = [
         (topic, plan)
         for topic in TOPICS
@@ -40,23 +47,51 @@ def run(cfg: DictConfig, tuning_only: bool = False) -> None:
         if not tuning_only or plan is tuning
     ]
     drawn, left_out = [], []
-    with fresh_folder(results.outputs / "figures") as folder:
-        for topic, plan in progress(plans, "drawing"):
-            try:
-                for drawing in plan(results, cfg.figures):
-                    (folder / topic).mkdir(exist_ok=True)
-                    save(drawing.figure, folder / topic, drawing.name)
-                    drawn.append(
-                        {
-                            "topic": topic,
-                            **{k: getattr(drawing, k) for k in ("name", "title", "says")},
-                        }
-                    )
-            except LeftOut as reason:
-                left_out.append(str(reason))
-        index = {"source": results.source, "figures": drawn, "left_out": left_out}
+    with (
+        fresh_folder(results.outputs / "figures") as folder,
+        counter(len(plans), "drawing") as advance,
+    ):
+        for topic in {topic for topic, _ in plans}:
+            (folder / topic).mkdir()
+        at_once = min(joblib.cpu_count(), len(plans))
+        jobs = (joblib.delayed(_draw)(results, cfg.figures, *job, folder) for job in plans)
+        for titles, reason in joblib.Parallel(at_once, return_as="generator")(jobs):
+            drawn += titles
+            left_out += [reason] if reason else []
+            advance()
+        for topic in TOPICS:
+            if (folder / topic).exists() and not any((folder / topic).iterdir()):
+                (folder / topic).rmdir()
+        index = {"source": source, "figures": drawn, "left_out": left_out}
         write_json(index, folder / "figures.json")
     for reason in left_out:
         print(reason)
-    names = ", ".join(f"{d['topic']}/{d['name']}" for d in drawn)
-    print(f"{results.outputs / 'figures'}: {names} (svg, pdf and png)")
+    told = [(t, ", ".join(d["name"] for d in drawn if d["topic"] == t)) for t in TOPICS]
+    where = f"{results.outputs / 'figures'}: svg, pdf and png"
+    summary(f"Figures ({source} data)", [*told, ("written to", where)])
+
+
+def _draw(
+    results: ResultFiles, settings: DictConfig, topic: str, plan: Callable[..., Any], folder: Path
+) -> tuple[list[dict[str, str]], str]:
+    """Draw and save the figures of one plan, in a process of its own.
+
+    Returns
+    -------
+    list of dict of str to str
+        What each shows.
+    str
+        Why it was left out; empty when it was drawn.
+    """
+    from ionprint.figures.style import save
+    from ionprint.stages.drawings import LeftOut
+
+    drawn: list[dict[str, str]] = []
+    try:
+        for drawing in plan(results, settings):
+            save(drawing.figure, folder / topic, drawing.name)
+            about = {key: getattr(drawing, key) for key in ("name", "title", "says")}
+            drawn.append({"topic": topic, **about})
+    except LeftOut as reason:
+        return drawn, str(reason)
+    return drawn, ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ionprint.ions.assignment import Candidates
     from ionprint.spectra.calibration import Calibrated
+    from ionprint.spectra.sample_sums import SampleSums
     from ionprint.spectra.search import Peaks
     from ionprint.spectra.spectrum import Spectrum
     from ionprint.spectra.table import PeakTable
@@ -65,6 +66,8 @@ class PeakData:
         The peaks, with their width and shape.
     total : Spectrum or None
         The sum of the calibrated spectra.
+    sums : SampleSums or None
+        The same of each reference compound and each sample.
     remarks : list of str
         Spectra set aside, or columns that did not fit, each with the reason.
     """
@@ -77,6 +80,7 @@ class PeakData:
     dataset: dict[str, Any]
     found: "Peaks"
     total: "Spectrum | None"
+    sums: "SampleSums | None"
     remarks: list[str]
 
 
@@ -100,7 +104,7 @@ def run(cfg: "DictConfig") -> None:
         write_table(data.scales, out / "scales.csv", {"rms_ppm": 2})
         write_json(data.dataset, out / "dataset.json")
         if data.total is not None:
-            _write_sum(data.total, data.found, out)
+            _write_sum(data.total, data.found, out, data.sums)
     _tell(cfg, data)
 
 
@@ -114,6 +118,7 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
     """
     import numpy as np
 
+    from ionprint.spectra.sample_sums import sample_sums
     from ionprint.spectra.sheet import read_sheet
     from ionprint.spectra.table import PeakTable
 
@@ -144,6 +149,7 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
         dataset=dataset,
         found=peaks,
         total=total,
+        sums=sample_sums(spectra, samples, total),
         remarks=[*(f"set aside: {reason}" for reason in skipped), *remarks],
     )
 
@@ -194,6 +200,7 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
         dataset=dataset,
         found=peaks,
         total=None,
+        sums=None,
         remarks=warnings,
     )
 
@@ -214,8 +221,10 @@ def about(
     }
 
 
-def _write_sum(total: "Spectrum", peaks: "Peaks", out: Path) -> None:
-    """Write the sum of the calibrated spectra and the shape of its peaks, for figures and eyes."""
+def _write_sum(
+    total: "Spectrum", peaks: "Peaks", out: Path, sums: "SampleSums | None" = None
+) -> None:
+    """Write the sums of the calibrated spectra and the shape of their peaks, for the eye."""
     from dataclasses import asdict
 
     import numpy as np
@@ -226,7 +235,11 @@ def _write_sum(total: "Spectrum", peaks: "Peaks", out: Path) -> None:
     frame.to_parquet(out / "sum_spectrum.parquet", index=False)
     shape = asdict(peaks.shape) if peaks.shape else None
     scale = {"start": total.start, "step": total.step, "bins": int(total.counts.size)}
-    write_json({**scale, "width": peaks.width, "shape": shape}, out / "sum_spectrum.json")
+    about = {**scale, "width": peaks.width, "shape": shape}
+    if sums is not None:
+        sums.counts.to_parquet(out / "sample_spectra.parquet", index=False, compression="zstd")
+        about["sums"] = sums.groups.to_dict("records")
+    write_json(about, out / "sum_spectrum.json")
 
 
 def in_parallel(work: Callable, items: Sequence, what: str, workers: int | None) -> list:

@@ -194,10 +194,10 @@ def _show(
 ) -> None:
     """Print the first ion families of each compound, and a table of what they are worth."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from ionprint.models.families import families
+    from ionprint.stages.terminal import console
 
     print(f"first ions of each compound, +n: with n isotope satellites ({source} data):")
     for compound, rows in families(ions).groupby("compound"):
@@ -221,4 +221,4 @@ def _show(
         if about.get("published_total") is not None:
             cells[-1] += f" of {about['published_total']}"
         table.add_row(compound, *cells, *map(str, shared.loc[compound]))
-    Console(width=100).print(table)
+    console().print(table)

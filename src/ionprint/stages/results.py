@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from ionprint.models.storage import TrainedModel
+    from ionprint.spectra.sample_sums import SampleSums
     from ionprint.spectra.search import Peaks
     from ionprint.spectra.spectrum import Spectrum
     from ionprint.spectra.table import PeakTable
@@ -95,6 +96,13 @@ class ResultFiles:
         """What mixtures and anodes hold, a row a sample."""
         return self.table(SAMPLES, "composition")
 
+    @functools.cached_property
+    def explained(self) -> pd.DataFrame:
+        """What the compounds explain of each ion of a sample; not there in a sweep."""
+        import pandas as pd
+
+        return pd.read_parquet(required(self.path("composition/explained.parquet"), "composition"))
+
     @property
     def ranking(self) -> pd.DataFrame | None:
         """The ion ranking; None for a model without weights, or when no ion was ranked."""
@@ -123,27 +131,52 @@ class ResultFiles:
         return load_model(required(self.outputs / "model", "train"))
 
     @functools.cached_property
+    def sums(self) -> SampleSums | None:
+        """The summed spectra of compounds and samples; None where areas were imported."""
+        import pandas as pd
+
+        from ionprint.spectra.sample_sums import SampleSums
+
+        path = self.peaks / "sample_spectra.parquet"
+        if not path.exists():
+            return None
+        about = read_json(self.peaks / "sum_spectrum.json")
+        groups = pd.DataFrame(about["sums"])
+        grid = (about["start"], about["step"], about["bins"])
+        return SampleSums(groups, pd.read_parquet(path), *grid)
+
+    @functools.cached_property
+    def found(self) -> Peaks | None:
+        """The peaks, with their width and shape; None where areas were imported."""
+        from ionprint.spectra.search import Peaks
+        from ionprint.spectra.shape import PeakShape
+
+        path = self.peaks / "sum_spectrum.json"
+        if not path.exists():
+            return None
+        about = read_json(path)
+        shape = about["shape"]
+        if shape is not None:
+            tails = tuple((share, length) for share, length in shape["tails"])
+            shape = PeakShape(**{**shape, "tails": tails})
+        table = self.table("peaks/peaks.csv", "peaks")
+        columns = ("mz", "lower", "upper", "counts", "counts_error")
+        return Peaks(*(table[c].to_numpy(float) for c in columns), about["width"], shape)
+
+    @functools.cached_property
     def fit(self) -> tuple[Spectrum, Peaks, pd.Series] | None:
         """The summed spectrum, the peaks fitted to it and their ions; None if none were fitted."""
         import numpy as np
         import pandas as pd
 
-        from ionprint.spectra.search import Peaks
-        from ionprint.spectra.shape import PeakShape
         from ionprint.spectra.spectrum import Spectrum
 
-        path = self.peaks / "sum_spectrum.json"
-        about = read_json(path) if path.exists() else {"shape": None}
-        if about["shape"] is None:
+        peaks = self.found
+        if peaks is None or peaks.shape is None:
             return None
-        shape = about["shape"]
-        tails = tuple((share, length) for share, length in shape["tails"])
+        about = read_json(self.peaks / "sum_spectrum.json")
         some = pd.read_parquet(self.peaks / "sum_spectrum.parquet")
         counts = np.zeros(about["bins"])
         counts[some["bin"]] = some["counts"]
         total = Spectrum("all spectra", counts, about["start"], about["step"])
-        table = self.table("peaks/peaks.csv", "peaks")
-        columns = ("mz", "lower", "upper", "counts", "counts_error")
-        fitted = PeakShape(**{**shape, "tails": tails})
-        peaks = Peaks(*(table[c].to_numpy(float) for c in columns), about["width"], fitted)
-        return total, peaks, table["ion"]
+        return total, peaks, self.table("peaks/peaks.csv", "peaks")["ion"]

@@ -189,16 +189,16 @@ def composition_table(rows: pd.DataFrame, signs: Signs) -> Table:
     """
     from rich.text import Text
 
+    from ionprint.composition.tables import CALLED, called_present
+
     names = [c.removeprefix("present_") for c in rows.columns if c.startswith("present_")]
     columns = ["compound", "probability", "presence", "fraction [90 %]", "proof", "alarm"]
     table = _table("no.", columns, "left")
     for number, row in enumerate(rows.to_dict("records"), start=1):
         alarm = Text("inside")
-        if row["outside"] >= 0.5:
+        if row["outside"] >= CALLED:
             alarm = Text(f"OUTSIDE: {row['unexplained']}", "bold")
-        there = [n for n in names if row[f"present_{n}"] >= 0.5]
-        there.sort(key=lambda n: -row[f"fraction_{n}"])
-        for place, name in enumerate(there or [""]):
+        for place, name in enumerate(called_present(row, names) or [""]):
             cells = ["none"] + [""] * 4
             if name:
                 low, high = (row[f"fraction_{name}_{end}"] for end in ("low", "high"))

@@ -22,6 +22,7 @@ def run(cfg: DictConfig) -> None:
     from ionprint.simulation.dataset import Settings, plan
     from ionprint.simulation.files import write_set
     from ionprint.stages.progress import counter
+    from ionprint.stages.terminal import summary
 
     folder = Path(cfg.dataset.path)
     settings = Settings.from_mapping(OmegaConf.to_container(cfg.simulation, resolve=True))
@@ -30,5 +31,11 @@ def run(cfg: DictConfig) -> None:
     roles = sheet["role"].value_counts(sort=False)
     made = ", ".join(f"{number} {role}" for role, number in roles.items())
     size = sum((folder / name).stat().st_size for name in sheet["file"])
-    print(f"{len(sheet)} simulated spectra ({made}), seed {settings.seed}")
-    print(f"{cfg.dataset.path}: {size / 1e6:.1f} MB of spectra, their sheet and the truth")
+    summary(
+        "Simulated spectra",
+        [
+            ("spectra", f"{len(sheet)} ({made})"),
+            ("seed", settings.seed),
+            ("written to", f"{cfg.dataset.path}: {size / 1e6:.1f} MB with their sheet and truth"),
+        ],
+    )

@@ -109,6 +109,8 @@ def launch(overrides: list[str], root: Path) -> int:
             _hydra([*arguments, *own, *_settings(base, fixed, parent)], root)
         board, failed = leaderboard(base, runs)
         best = board.filter(BOARD).head(1).to_dict("records")
+        if not board.empty:
+            _draw(board, {k: v for k, v in choices if k in varied}, base / "sweep", source, parent)
     finally:
         best = {f"best/{k}": v for row in best for k, v in row.items()}
         finish_parent(parent, board, best, source)
@@ -377,6 +379,23 @@ def leaderboard(base: Path, runs: dict[str, dict[str, str]]) -> "tuple[pd.DataFr
     return board, failed
 
 
+def _draw(
+    board: "pd.DataFrame", choices: dict[str, list[str]], folder: Path, source: str, parent: str
+) -> None:
+    """Draw the leaderboard as a heat map, and put it beside the sweep's run."""
+    from mlflow import MlflowClient
+
+    from ionprint.figures.heatmap import heatmap_figure
+    from ionprint.figures.style import save
+    from ionprint.tracking.store import usable_store
+
+    files = save(heatmap_figure(board, choices, source), folder, "heatmap")
+    with usable_store():
+        client = MlflowClient()
+        for file in files:
+            client.log_artifact(parent, str(file), "figures")
+
+
 def _show(board: "pd.DataFrame", base: Path, varied: list[str], source: str) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -401,4 +420,5 @@ def _show(board: "pd.DataFrame", base: Path, varied: list[str], source: str) -> 
     console = Console(highlight=False)
     console.width = max(console.width, WIDTH)  # a table with names cut off says nothing
     console.print(table)
+    print(f"{base}/sweep/heatmap (svg, pdf and png)")
     print("compare the runs side by side: make ui")

@@ -22,9 +22,7 @@ def run(cfg: Any) -> None:
     TrackingError
         The tracking store or server cannot be used.
     """
-    from rich.console import Console
-    from rich.text import Text
-
+    from ionprint.stages.terminal import summary
     from ionprint.tracking.run import log_run
     from ionprint.tracking.store import tracking_uri
 
@@ -38,11 +36,15 @@ def run(cfg: Any) -> None:
         write_yaml(tracked, folder / "tracked.yaml")
 
     state = "already logged" if logged.already else "logged"
-    lines = [f"run         {logged.name} ({state})", f"experiment  {logged.experiment}"]
-    if logged.registered:
-        lines.append(f"model       {logged.registered.name}: {logged.registered.message}")
-    uri = tracking_uri()
-    lines.append(f"look        {uri if uri.startswith('http') else 'make ui'}")
-    console = Console(soft_wrap=True)
-    for line in lines:
-        console.print(Text(line))
+    model, uri = logged.registered, tracking_uri()
+    summary(
+        "MLflow run",
+        [
+            ("run", f"{logged.name} ({state})"),
+            ("experiment", logged.experiment),
+            ("model", model.name if model else ""),
+            ("look", uri if uri.startswith("http") else "make ui"),
+        ],
+    )
+    if model:  # never broken into lines: it can hold a command to copy
+        print(model.message)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ionprint.files import fresh_folder, read_json, required, write_yaml
 from ionprint.stages.problem import chosen, load_problem, tuned_pipeline, warn_stopped
+from ionprint.stages.terminal import summary
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -49,7 +50,12 @@ def run(cfg: "DictConfig") -> None:
         problem.table.write(out / REFERENCES)
         write_yaml(config, out / "config.yaml")
     warn_stopped(stopped)
-    print(
-        f"{cfg.model.name} fitted on {len(problem.y)} {problem.table.source} reference spectra of "
-        f"{', '.join(model.classes)} -> {cfg.outputs}/model"
+    summary(
+        f"Trained model ({problem.table.source} data)",
+        [
+            ("model", f"{cfg.model.name}, {cfg.scaling.name} scaling, {cfg.normalisation.name}"),
+            ("references", f"{len(problem.y)} spectra of {', '.join(model.classes)}"),
+            ("peaks", len(problem.table.mz)),
+            ("written to", f"{cfg.outputs}/model"),
+        ],
     )

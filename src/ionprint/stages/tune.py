@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ionprint.files import fresh_folder, read_yaml, write_table, write_yaml
 from ionprint.stages.problem import chosen, load_problem, pipeline_of, warn_stopped
 from ionprint.stages.progress import counter
+from ionprint.stages.terminal import summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,13 +67,18 @@ def run(cfg: "DictConfig") -> None:
     params = ", ".join(
         f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in best["params"].items()
     )
-    print(
-        f"{cfg.model.name} on {cfg.scaling.name} scaling: best of {best['trials']} trials "
-        f"{params or '(nothing to tune)'}; {cfg.tuning.metric} {best['score']:.4f} over "
-        f"{len(problem.folds.splits)} {problem.folds.scheme} folds ({problem.table.source} data)"
+    again = f"within each of {len(inner)} outer folds, on its training spectra alone"
+    summary(
+        f"Tuning of {cfg.model.name} on {cfg.scaling.name} scaling ({problem.table.source} data)",
+        [
+            ("best", params or "nothing to tune"),
+            ("of", f"{best['trials']} trials"),
+            (cfg.tuning.metric, f"{best['score']:.4f}"),
+            ("over", f"{len(problem.folds.splits)} {problem.folds.scheme} folds"),
+            ("tuned anew", again if len(found) > 1 else ""),
+            ("written to", f"{cfg.outputs}/tuning"),
+        ],
     )
-    if len(found) > 1:
-        print(f"tuned anew within each of {len(inner)} outer folds, on its training spectra alone")
 
 
 def _tune_all(

@@ -366,8 +366,9 @@ def _doubts(cfg: "DictConfig", table: "PeakTable") -> "Callable[..., Any]":
 
 
 def _show(rows: list[Row], head: str) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from ionprint.stages.terminal import console
 
     table = Table(title=head, title_justify="left", box=None, width=100)
     table.add_column("figure", no_wrap=True)
@@ -377,4 +378,4 @@ def _show(rows: list[Row], head: str) -> None:
     for row in rows:
         paper = "-" if row.paper is None else f"{row.paper:.3f}"
         table.add_row(row.name, paper, f"{row.ours:.3f}", row.reach, row.meaning)
-    Console().print(table)
+    console().print(table)

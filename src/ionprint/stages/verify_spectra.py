@@ -95,8 +95,9 @@ def _simulate(settings: Any, folder: Path) -> None:
 
 
 def _show(found: dict[str, float], seed: int) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from ionprint.stages.terminal import console
 
     table = Table(title=f"simulated spectra, seed {seed}", title_justify="left", box=None)
     table.add_column("figure", no_wrap=True)
@@ -104,4 +105,4 @@ def _show(found: dict[str, float], seed: int) -> None:
     table.add_column("what it is")
     for name, value in found.items():
         table.add_row(name, f"{value:g}" if name in DIGITS else f"{value:.1%}", MEANING[name])
-    Console().print(table)
+    console().print(table)

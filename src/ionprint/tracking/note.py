@@ -1,27 +1,34 @@
 """A run in words: the description that a run shows in MLflow, the finding first."""
 
+from pathlib import Path
 from typing import Any
 
+from ionprint.composition.tables import called_present, holds
 from ionprint.models.families import families
 from ionprint.tracking.results import Results, accepted_checks, failed_checks
 
 _IONS_SHOWN = 5
+_SAMPLES_SHOWN = 12
+PICTURES = ("composition/composition", "composition/samples", "ions/ranking", "validation/scores")
+"""Figures that tell most, the first two that a run has are shown."""
 
 
-def description(results: Results) -> str:
+def description(results: Results, run_id: str) -> str:
     """Return the run's description in markdown.
 
     Parameters
     ----------
     results : Results
         The result files of the run.
+    run_id : str
+        Whose pictures are shown.
     """
     samples = results.table("composition/samples.csv")
     kind = "Simulated data" if results.simulated else "Measured data"
-    parts = [f"**{_finding(results, samples)}** {kind}.", _scores(results.metrics)]
-    parts.append(_worth(results))
+    parts = [f"**{_finding(results, samples)}** {kind}."]
     if samples is not None and len(samples):
         parts.append(_samples(samples))
+    parts += [_scores(results.metrics), _worth(results), *_pictures(results, run_id)]
     ions = results.table("ranking/ions.csv")
     if ions is not None and len(ions):
         parts.append(_ions(ions))
@@ -55,13 +62,16 @@ def _finding(results: Results, samples: Any) -> str:
             f"{results.best['model']} tells the compounds of {results.dataset['name']} apart "
             f"with accuracy {score['accuracy']:.2f}, F1 {score['f1_macro']:.2f}."
         )
-    columns = _probabilities(unknown)
+    names = [c.removeprefix("p_") for c in _probabilities(unknown)]
     told = []
-    for row in unknown.to_dict("records"):
-        by_size = sorted(columns, key=lambda c: -row[c])
-        shown = [c for c in by_size[:3] if row[c] >= 0.1] or by_size[:1]
-        found = ", ".join(f"{c.removeprefix('p_')} {row[c]:.2f}" for c in shown)
-        told.append(f"{row['sample']}: {found}")
+    for row in unknown.head(_SAMPLES_SHOWN).to_dict("records"):
+        if "outside" in row:
+            shown = [f"{n} {row[f'fraction_{n}']:.2f}" for n in called_present(row, names)]
+        else:
+            by_size = sorted(names, key=lambda n: -row[f"p_{n}"])
+            likely = [n for n in by_size[:3] if row[f"p_{n}"] >= 0.1] or by_size[:1]
+            shown = [f"{n} {row[f'p_{n}']:.2f}" for n in likely]
+        told.append(f"{row['sample']}: {', '.join(shown) or 'none of the compounds'}")
     return "; ".join(told) + "."
 
 
@@ -99,16 +109,40 @@ def _worth(results: Results) -> str:
 
 
 def _samples(samples: Any) -> str:
-    """Tabulate the samples, those of unknown composition first."""
+    """Tabulate what the first samples hold, and the probabilities of the classifier."""
     columns = _probabilities(samples)
     names = [c.removeprefix("p_") for c in columns]
-    lines = [f"| sample | role | {' | '.join(names)} |", "| --- " * (len(columns) + 2) + "|"]
-    unknown = _unknown(samples)
-    known = samples.drop(unknown.index)
-    for row in unknown.to_dict("records") + known.to_dict("records"):
-        cells = " | ".join(f"{row[c]:.2f}" for c in columns)
-        lines.append(f"| {row['sample']} | {row['role']} | {cells} |")
+    read = "outside" in samples
+    head = ["sample", "role", "expected", *(["holds, share of the signal [90 %]"] if read else [])]
+    head += [f"p {name}" for name in names]
+    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
+    for row in samples.head(_SAMPLES_SHOWN).to_dict("records"):
+        cells = [row["sample"], row["role"], row["expected"] or "not stated"]
+        cells += [holds(row, names)] if read else []
+        cells += [f"{row[c]:.2f}" for c in columns]
+        lines.append(f"| {' | '.join(cells)} |")
+    if len(samples) > _SAMPLES_SHOWN:
+        lines += ["", f"and {len(samples) - _SAMPLES_SHOWN} more samples: composition/samples.json"]
     return "\n".join(lines)
+
+
+def _pictures(results: Results, run_id: str) -> list[str]:
+    """Show the run's own pictures."""
+    return [
+        f"![{path.stem}](get-artifact?path={name}&run_uuid={run_id})"
+        for name, path in pictures(results).items()
+    ]
+
+
+def pictures(results: Results) -> dict[str, Path]:
+    """Return the figures of the description, by the names of their small copies in the run.
+
+    Parameters
+    ----------
+    results : Results
+    """
+    found = [results.files.get(f"figures/{name}.png") for name in PICTURES]
+    return {f"description/{path.name}": path for path in [p for p in found if p][:2]}
 
 
 def _ions(ions: Any) -> str:

@@ -25,6 +25,7 @@ _FOLDERS = {
     "ranking": ((), "rank"),
     "composition": ((), "composition"),
     "figures": ((), "figures"),
+    "report": ((), "report"),
 }
 _OF_PEAKS = ("dataset.json", "peaks.csv", "calibration.csv")
 
@@ -208,6 +209,34 @@ def top_ions(results: Results) -> Any:
     first = ["rank", "mz", "ion", "compound"]
     left = ("family", "family_rank", "satellite_of")
     return ions[first + [c for c in ions.columns if c not in (*first, *left)]]
+
+
+def samples_read(results: Results) -> Any:
+    """Return what mixtures and anodes hold, a row a sample, or None.
+
+    The first column tells rows apart and the second is what MLflow compares between runs: what the
+    sample holds, or the probabilities where nothing else was read.
+    """
+    import pandas as pd
+
+    from ionprint.composition.tables import holds
+
+    samples = results.table("composition/samples.csv")
+    if samples is None or samples.empty:
+        return None
+    names = [c.removeprefix("p_") for c in samples if c.startswith("p_")]
+    rows = []
+    for row in samples.to_dict("records"):
+        told = {f"p {n}": row[f"p_{n}"] for n in names}
+        if "outside" in samples:
+            text = holds(row, names)
+            told |= {f"fraction {n}": row[f"fraction_{n}"] for n in names}
+            told |= {f"proof {n}": row[f"proof_{n}"] for n in names}
+        else:
+            text = ", ".join(f"{n} {row[f'p_{n}']:.2f}" for n in names)
+        head = {"sample": row["sample"], "holds" if "outside" in samples else "probabilities": text}
+        rows.append({**head, **{k: row[k] for k in ("expected", "role", "spectra")}, **told})
+    return pd.DataFrame(rows)
 
 
 def data_version(path: str | Path) -> str | None:

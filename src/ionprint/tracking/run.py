@@ -16,6 +16,7 @@ from ionprint.tracking import results as of
 
 _AT_ONCE = 1000  # metrics that MLflow takes in one call
 RESULTS, WORKER = "ionprint.results", "ionprint.worker"
+_PICTURE = 720  # pixels at most, of the pictures in a run's description
 PATIENCE = 60.0  # seconds that another machine has to end a run
 LOOK_EVERY = 0.5  # seconds
 
@@ -177,12 +178,13 @@ def _log(results: of.Results, experiment_id: str, name: str, tags: dict[str, str
     from ionprint.processes import this_worker
 
     client = mlflow.MlflowClient()
-    tags = {**tags, "mlflow.note.content": note.description(results), WORKER: this_worker()}
+    tags = {**tags, WORKER: this_worker()}
     run_id = client.create_run(experiment_id, tags=tags, run_name=name).info.run_id
     first = _runs_of(client, experiment_id, RESULTS, tags[RESULTS])[0]
     if first.info.run_id != run_id:  # another machine began it at the same time
         client.delete_run(run_id)
         return _finished(experiment_id, tags[RESULTS]) or _log(results, experiment_id, name, tags)
+    client.set_tag(run_id, "mlflow.note.content", note.description(results, run_id))
     # nested: a caller may have a run of its own going on
     with mlflow.start_run(run_id=run_id, nested=True):
         _log_tables(client, run_id, results)  # slower once the run has many metrics
@@ -227,7 +229,7 @@ def _log_data(client: Any, run_id: str, results: of.Results, tags: dict[str, str
 def _log_tables(client: Any, run_id: str, results: of.Results) -> None:
     tables = {
         "ranking/top_ions.json": of.top_ions(results),  # the first is what the UI opens
-        "composition/samples.json": results.table("composition/samples.csv"),
+        "composition/samples.json": of.samples_read(results),
         "tuning/trials.json": results.table("tuning/trials.csv"),
     }
     for name, table in tables.items():
@@ -242,12 +244,14 @@ def _plain(table: Any) -> Any:
 
 
 def _log_files(client: Any, run_id: str, results: of.Results) -> None:
-    """Put figures, result files and the composed configuration beside the run."""
+    """Put figures, report, result files and the composed configuration beside the run."""
+    from PIL import Image
+
     with tempfile.TemporaryDirectory() as folder:
         for name, path in results.files.items():
             if name == "model/config.yaml":
                 target = "config.yaml"
-            elif name.startswith("figures/"):
+            elif name.startswith(("figures/", "report/")):
                 target = name
             elif name.startswith("model/"):
                 continue  # the logged model holds it
@@ -256,6 +260,12 @@ def _log_files(client: Any, run_id: str, results: of.Results) -> None:
             place = Path(folder) / target
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
+        for name, path in note.pictures(results).items():
+            place = Path(folder) / name
+            place.parent.mkdir(exist_ok=True)
+            with Image.open(path) as picture:
+                picture.thumbnail((_PICTURE, _PICTURE))
+                picture.save(place)
         client.log_artifacts(run_id, folder)
 
 

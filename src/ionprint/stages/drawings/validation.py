@@ -31,4 +31,37 @@ def tuning(results: ResultFiles, settings: DictConfig) -> Iterator[Drawing]:
     )
 
 
-plans = (tuning,)
+def scores(results: ResultFiles, settings: DictConfig) -> Iterator[Drawing]:
+    """Grouped folds against naive ones and chance."""
+    from ionprint.figures.scores import scores_figure
+
+    metrics = results.metrics
+    score, gap = metrics["score"], metrics["gap"]
+    told = f"plain minus grouped is {gap['accuracy']:+.3f}" if gap else "there are no grouped folds"
+    yield Drawing(
+        "scores",
+        "Naive and grouped cross-validation",
+        f"Accuracy and log loss of every scheme of folds with 95 % intervals, each fold as a dot; "
+        f"the quoted accuracy is {score['accuracy']:.3f} "
+        f"[{score['accuracy_low']:.3f}, {score['accuracy_high']:.3f}], {told}.",
+        scores_figure(metrics, results.table("evaluation/folds.csv", "evaluate"), results.source),
+    )
+
+
+def confusion(results: ResultFiles, settings: DictConfig) -> Iterator[Drawing]:
+    """Which compounds are taken for which."""
+    from ionprint.figures.confusion import confusion_figure
+
+    table = results.table("evaluation/confusion.csv", "evaluate")
+    counts = table.drop(columns="compound").to_numpy()
+    right, total = int(counts.diagonal().sum()), int(counts.sum())
+    yield Drawing(
+        "confusion",
+        "Predictions out of fold",
+        f"True against predicted compounds of the spectra that were left out, with counts and "
+        f"shares of each row; {right} of {total} predictions are right.",
+        confusion_figure(table, results.metrics["score"]["folds"], results.source),
+    )
+
+
+plans = (tuning, scores, confusion)

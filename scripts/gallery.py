@@ -1,0 +1,77 @@
+"""Bring the figures of the last results into the documentation.
+
+Writes docs/gallery/ (git-ignored), a page of all figures of each data set, and the pictures that
+README and pages show into docs/images/. Needs results: `make run`, and for the measured alloys
+`python scripts/alloys.py`.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+SETS = {
+    "lithium": (ROOT / "outputs", "The simulated lithium set"),
+    "alloys": (ROOT / "outputs" / "alloys", "Measured: ruthenium alloys"),
+}
+SOURCES = {
+    "simulated": "Simulated data.",
+    "measured": "Measured data: O. F. Laurent et al., Analytical Chemistry (2024), public spectra.",
+}
+SHOWN = {
+    "composition/composition": "composition",
+    "composition/samples": "samples",
+    "ions/ranking": "ranking",
+    "spectra/calibration": "calibration",
+    "spectra/overlap": "overlap",
+}
+"""Pictures in README and pages, by their figure."""
+WIDE, SMALL = 1400, 1000  # pixels, in the gallery and in README and pages
+
+
+def main() -> int:
+    """Write the gallery and the pictures."""
+    gallery = DOCS / "gallery"
+    shutil.rmtree(gallery, ignore_errors=True)
+    gallery.mkdir()
+    pages = ["# Figures\n", "Every figure that `ionprint figures` draws, as it is now.\n"]
+    for name, (outputs, title) in SETS.items():
+        index = outputs / "figures" / "figures.json"
+        pages.append(f"## {title}\n")
+        if not index.exists():
+            pages.append("Not made here: its spectra are not part of the project.\n")
+            continue
+        about = json.loads(index.read_text(encoding="utf-8"))
+        for one in about["figures"]:
+            key = f"{one['topic']}/{one['name']}"
+            picture = outputs / "figures" / f"{key}.png"
+            target = gallery / name / f"{one['name']}.webp"
+            target.parent.mkdir(exist_ok=True)
+            shrink(picture, WIDE).save(target, "webp", quality=85)
+            source = SOURCES[about["source"]]
+            pages += [f"### {one['title']}\n", f"![{one['says']}]({name}/{target.name})\n"]
+            pages += [f"*{one['says']} {source}*\n"]
+            if key in SHOWN:
+                prefix = "" if name == "lithium" else f"{name}_"
+                small = shrink(picture, SMALL).quantize(128, dither=Image.Dither.NONE)
+                small.save(DOCS / "images" / f"{prefix}{SHOWN[key]}.png", optimize=True)
+        if about["left_out"]:
+            pages += ["Left out:\n", *(f"- {reason}" for reason in about["left_out"]), ""]
+    (gallery / "index.md").write_text("\n".join(pages), encoding="utf-8")
+    return 0
+
+
+def shrink(path: Path, width: int) -> Image.Image:
+    """Return a picture, no wider than `width` pixels."""
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+    small.thumbnail((width, 4 * width), Image.Resampling.LANCZOS)
+    return small
+
+
+if __name__ == "__main__":
+    sys.exit(main())

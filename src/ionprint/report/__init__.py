@@ -1,0 +1,1 @@
+"""Results as a page: sentences, tables, charts, one self-contained HTML file."""

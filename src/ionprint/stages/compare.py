@@ -1,0 +1,174 @@
+"""Compare two logged runs: which ions changed rank, and what else differs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from omegaconf import DictConfig
+    from rich.console import Console
+
+CHANGES = 3  # of each compound
+SCORES = {"accuracy": ("accuracy", 3), "f1_macro": ("macro F1", 3), "log_loss": ("log loss", 4)}
+WIDTH = 110
+
+
+def run(cfg: DictConfig, one: str, other: str) -> None:
+    """Print how the ion rankings of two runs differ, and log the comparison to both.
+
+    Each run gets `compared/<other run>/` with `ranks.json`, which MLflow shows as a table, and the
+    chart `slopes` as SVG and PNG; an earlier comparison of the two is replaced.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Uses `ranking.first`, and `outputs` for messages.
+    one, other : str
+        Names, ids or beginnings of ids of two runs, A and B.
+
+    Raises
+    ------
+    ConfigError
+        Both are the same run.
+    TrackingError
+        A run is not found, or has no ranking.
+    DataError
+        The runs have no compound in common.
+    """
+    import tempfile
+
+    from ionprint.errors import ConfigError
+    from ionprint.figures.ranks import ranks_figure
+    from ionprint.figures.style import save
+    from ionprint.models.comparison import agreement, compare_rankings
+    from ionprint.tracking.compare import find_runs, log_comparison, read_ranking, told
+
+    first = cfg.ranking.first
+    a, b = find_runs((one, other), str(cfg.outputs))
+    if a.info.run_id == b.info.run_id:
+        raise ConfigError(f"{one} and {other} are one run, {told(a)}: give two")
+    rankings = [read_ranking(run) for run in (a, b)]
+    table = compare_rankings(*rankings, first)
+    names = (told(a), told(b))
+    sources = [run.data.tags.get("ionprint.source", "measured") for run in (a, b)]
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = save(ranks_figure(table, first, names, sources), folder, "slopes")
+        kept = [file for file in pictures if file.suffix != ".pdf"]
+        tables = {"ranks.json": table.assign(run_a=names[0], run_b=names[1])}
+        places = [log_comparison(x, y, tables, kept) for x, y in ((a, b), (b, a))]
+    _show(a, b, table, agreement(table, first), first)
+    alone = set(rankings[0]["compound"]) ^ set(rankings[1]["compound"])
+    if alone:
+        print(f"in one run only, not compared: {', '.join(sorted(alone))}")
+    for name, place in zip(names, places, strict=True):
+        print(f"logged to {name}: {place}/ (ranks.json, slopes.svg, slopes.png)")
+
+
+def _show(a: Any, b: Any, table: pd.DataFrame, agreed: pd.DataFrame, first: int) -> None:
+    """Print what differs: scores, choices, and the ions that changed most."""
+    import sys
+
+    from rich.console import Console
+
+    from ionprint.tracking.compare import told
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.width = max(console.width, WIDTH)
+    for side, run in (("A", a), ("B", b)):
+        console.print(f"{side}: {told(run)}")
+    if a.data.tags.get("ionprint.data") != b.data.tags.get("ionprint.data"):
+        console.print(
+            "warning: the runs are of different data sets: ions and scores differ for that too"
+        )
+    _scores(console, a, b)
+    _choices(console, a, b)
+    _ranks(console, table, agreed, first, sys.stdout.encoding)
+
+
+def _scores(console: Console, a: Any, b: Any) -> None:
+    """Print the quoted scores of both runs with their 95 % intervals."""
+    from ionprint.stages.show import _table
+
+    rows = _table("quoted score [95 %]", ["A", "B"])
+    for key, (name, digits) in SCORES.items():
+        cells = [_score(run.data.metrics, f"score/{key}", digits) for run in (a, b)]
+        rows.add_row(name, *cells)
+    rows.add_row("folds", *(str(run.data.params.get("folds", "-")) for run in (a, b)))
+    console.print(rows)
+
+
+def _score(metrics: dict[str, float], key: str, digits: int) -> str:
+    if key not in metrics:
+        return "-"
+    ends = [metrics.get(f"{key}_{end}") for end in ("low", "high")]
+    told = f"{metrics[key]:.{digits}f}"
+    return told if None in ends else f"{told} [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
+
+
+def _choices(console: Console, a: Any, b: Any) -> None:
+    """Print the choices and hyperparameters that differ."""
+    from ionprint.stages.show import _table
+
+    # what wraps another estimator names the inner one's parameters by it
+    one, two = (
+        {key.replace("estimator__", ""): _short(value) for key, value in run.data.params.items()}
+        for run in (a, b)
+    )
+    differ = [key for key in sorted({**one, **two}) if one.get(key) != two.get(key)]
+    if not differ:
+        console.print("no choice differs")
+        return
+    rows = _table("choice", ["A", "B"], "left")
+    for key in differ:
+        rows.add_row(key, one.get(key, "-"), two.get(key, "-"))
+    console.print(rows)
+
+
+def _short(value: str) -> str:
+    """Write a number with the digits that tell choices apart, any other text as it is."""
+    try:
+        return f"{float(value):.6g}"
+    except ValueError:
+        return value
+
+
+def _ranks(
+    console: Console, table: pd.DataFrame, agreed: pd.DataFrame, first: int, encoding: str | None
+) -> None:
+    """Print how far the rankings agree, and the largest changes of each compound."""
+    from ionprint.stages.show import _table, signs_for
+
+    signs = signs_for(encoding)
+    rows = _table(
+        "compound", ["shared", "order (tau)", "largest changes, rank in A > in B"], "left"
+    )
+    for told in agreed.itertuples():
+        own = table[table["compound"] == told.compound]
+        # a rank beyond the first ones counts as the next: how far beyond says little
+        ends = [own[f"rank_{side}"].fillna(first + 1).clip(upper=first + 1) for side in "ab"]
+        size = (ends[0] - ends[1]).abs()
+        moved = own[size > 0].loc[size[size > 0].sort_values(ascending=False, kind="stable").index]
+        changes = [
+            f"{signs.formula(ion.ion, '-') if ion.ion else f'{_mz(ion):.4f}'} "
+            f"{_rank(ion.rank_a)} > {_rank(ion.rank_b)}"
+            for ion in moved.head(CHANGES).itertuples()
+        ]
+        tau = "-" if told.tau != told.tau else f"{told.tau:.2f}"
+        rows.add_row(
+            signs.formula(told.compound),
+            f"{told.shared} of {told.first}",
+            tau,
+            ", ".join(changes) or "none",
+        )
+    console.print(rows)
+
+
+def _mz(ion: Any) -> float:
+    return ion.mz_a if ion.mz_a == ion.mz_a else ion.mz_b
+
+
+def _rank(rank: Any) -> str:
+    import pandas as pd
+
+    return "none" if pd.isna(rank) else str(rank)
