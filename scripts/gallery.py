@@ -23,11 +23,11 @@ SOURCES = {
     "measured": "Measured data: O. F. Laurent et al., Analytical Chemistry (2024), public spectra.",
 }
 SHOWN = {
-    "composition/composition": "composition",
-    "composition/samples": "samples",
-    "ions/ranking": "ranking",
-    "spectra/calibration": "calibration",
-    "spectra/overlap": "overlap",
+    "alloys/composition/composition": "alloys_composition",
+    "lithium/composition/composition": "composition",
+    "lithium/ions/ranking": "ranking",
+    "lithium/spectra/calibration": "calibration",
+    "lithium/spectra/overlap": "overlap",
 }
 """Pictures in README and pages, by their figure."""
 WIDE, SMALL = 1400, 1000  # pixels, in the gallery and in README and pages
@@ -55,10 +55,9 @@ def main() -> int:
             source = SOURCES[about["source"]]
             pages += [f"### {one['title']}\n", f"![{one['says']}]({name}/{target.name})\n"]
             pages += [f"*{one['says']} {source}*\n"]
-            if key in SHOWN:
-                prefix = "" if name == "lithium" else f"{name}_"
+            if shown := SHOWN.get(f"{name}/{key}"):
                 small = shrink(picture, SMALL).quantize(128, dither=Image.Dither.NONE)
-                small.save(DOCS / "images" / f"{prefix}{SHOWN[key]}.png", optimize=True)
+                small.save(DOCS / "images" / f"{shown}.png", optimize=True)
         if about["left_out"]:
             pages += ["Left out:\n", *(f"- {reason}" for reason in about["left_out"]), ""]
     (gallery / "index.md").write_text("\n".join(pages), encoding="utf-8")

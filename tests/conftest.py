@@ -9,6 +9,7 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[threads] = "1"  # workers that share the cores otherwise wait for each other
 
 import pytest  # noqa: E402
+from filelock import FileLock  # noqa: E402
 
 from ionprint.cli import main  # noqa: E402
 
@@ -50,20 +51,56 @@ def run_in(root, *commands):
 
 
 @pytest.fixture(scope="session")
-def simulated(tmp_path_factory):
-    """A project with simulated spectra in data/: 5 compounds x 3 pellets x 2 spots, 5 samples."""
-    root = make_project(tmp_path_factory.mktemp("simulated"))
-    run_in(root, ["simulate", *SMALL])
-    return root
+def made_once(tmp_path_factory):
+    """Return a folder that one of the test processes has filled, for reading by all."""
+
+    def made(name, fill):
+        place = tmp_path_factory.getbasetemp()
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            place = place.parent
+        root = place / f"{name}-of-all"
+        with FileLock(place / f"{name}.lock"):
+            if not (root / ".made").exists():
+                shutil.rmtree(root, ignore_errors=True)
+                root.mkdir()
+                fill(root)
+                (root / ".made").touch()
+        return root
+
+    return made
 
 
 @pytest.fixture(scope="session")
-def finished(simulated, tmp_path_factory):
+def simulated(made_once):
+    """A project with simulated spectra in data/: 5 compounds x 3 pellets x 2 spots, 5 samples."""
+    return made_once("simulated", lambda root: run_in(make_project(root), ["simulate", *SMALL]))
+
+
+@pytest.fixture(scope="session")
+def finished(simulated, made_once):
     """A project in which all stages have run on the simulated spectra."""
-    root = make_project(tmp_path_factory.mktemp("finished"))
-    (root / "data").symlink_to(simulated / "data")
-    run_in(root, *([stage, *QUICK] for stage in STAGES))
-    return root
+
+    def fill(root):
+        make_project(root)
+        (root / "data").symlink_to(simulated / "data")
+        run_in(root, *([stage, *QUICK] for stage in STAGES))
+
+    return made_once("finished", fill)
+
+
+@pytest.fixture(scope="session")
+def fresh_store(made_once):
+    """The folder of a tracking store without runs, to be copied: making one takes seconds."""
+
+    def fill(root):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(root)
+            patch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlruns/mlflow.db")
+            from ionprint.tracking.store import ready_store
+
+            ready_store()
+
+    return made_once("store", fill) / "mlruns"
 
 
 @pytest.fixture(scope="session")

@@ -253,14 +253,13 @@ def test_python_blocks_compile(page):
         compile(body, page.name, "exec")
 
 
-def test_readme_shows_how_to_begin_and_calls_its_picture_simulated():
+def test_readme_shows_how_to_begin_and_says_where_its_pictures_come_from():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     first = text.split("## ")[0]
     assert "$ make run\n" in first
     assert "$ make test\n" in first
-    picture = re.search(r"!\[([^\]]*)\]\([^)]+\)\n\n(.+)", first)
-    assert "imulated" in picture[1]
-    assert "imulated" in picture[2]
+    pictures = re.findall(r"!\[(\w+) data: [^\]]*\]\([^)]+\)\n\n\*(\w+) data", first)
+    assert pictures == [("Measured", "Measured"), ("Simulated", "Simulated")]
 
 
 def test_the_site_is_built_without_a_warning(tmp_path):

@@ -40,6 +40,7 @@ def project(simulated, tmp_path_factory):
     replace(root / "conf/evaluation/default.yaml", "permutations: 100", "permutations: 5")
     replace(root / "conf/ranking/default.yaml", "resamples: 100", "resamples: 5")
     replace(root / "conf/composition/default.yaml", "mixtures: 2000", "mixtures: 200")
+    replace(root / "conf/figures/default.yaml", "samples: 12 ", "samples: 1 ")
     run(root, "dvc", "config", "core.no_scm", "true")
     run(root, "dvc", "add", "data")
     run(root, "dvc", "repro")
@@ -84,7 +85,8 @@ def test_one_command_gives_every_output_and_a_registered_run(project):
         "composition/samples.csv figures/ions/ranking.svg figures/composition/samples.png "
         "figures/spectra/calibration.svg figures/spectra/overlap.svg figures/validation/tuning.pdf "
         "checks/checks.csv tuning/outer_trials.csv "
-        "ranking/methods.csv ranking/published.csv ranking/summary.json"
+        "ranking/methods.csv ranking/published.csv ranking/summary.json "
+        "peaks/sample_spectra.parquet composition/explained.parquet report/report.html"
     )
     for name in expected.split():
         assert (outputs / name).stat().st_size > 0, name
@@ -124,6 +126,8 @@ def test_tracking_again_logs_nothing(project):
         ("config.yaml", "scaling: minmax", "scaling: standard", "tune evaluate rank check train"),
         ("config.yaml", "seed: 0", "seed: 1", "tune evaluate rank check train composition"),
         ("composition/default.yaml", "truncation: 1.0", "truncation: 2.0", "composition"),
+        ("figures/default.yaml", "profile_ions: 4", "profile_ions: 3", "figures report"),
+        ("figures/default.yaml", "circle_ions: 5", "circle_ions: 4", "figures"),
         ("model/svm_linear.yaml", "C: 1.0", "C: 2.0", ""),
         ("simulation/lithium.yaml", "pellets: 3", "pellets: 4", ""),
     ],
@@ -144,29 +148,16 @@ def test_metrics_and_plots_are_dvcs(project):
     assert "index.html" in made
 
 
-def test_a_sweep_is_comparable_runs_under_one_parent(project):
-    choices = ["model=logistic,naive_bayes", "tuning.trials=2"]
-    printed = run(project, "ionprint", "sweep", *choices)
-    assert "leaderboard" in printed
-    children = [r for r in runs(project) if "mlflow.parentRunId" in r["tags"]]
-    models = {"logistic", "naive_bayes"}
-    assert {r["name"] for r in children} == {f"model={m}" for m in models}
-    assert len({r["tags"]["mlflow.parentRunId"] for r in children}) == 1
-    assert all("score/accuracy" in r["metrics"] for r in children)
-    assert {r["params"]["model"] for r in children} == models
-    assert {r["tags"]["model"] for r in children} == models
-    board = pd.read_csv(project / "outputs/sweep/leaderboard.csv")
-    assert len(board) == 2
-    assert board["accuracy"].is_monotonic_decreasing
-    assert "up to date" in run(project, "dvc", "status")
-
-
 def test_a_sweep_tells_what_failed_and_keeps_the_rest(project):
     values = "model.estimator.strategy=prior,foresight"
     said = run(project, "ionprint", "sweep", "model=dummy", values, code=2)
     assert "1 of 2 runs failed" in said
     assert "model.estimator.strategy=foresight: the model cannot be fitted" in said
     assert len(pd.read_csv(project / "outputs/sweep/leaderboard.csv")) == 1
+    (child,) = [r for r in runs(project) if "mlflow.parentRunId" in r["tags"]]
+    assert "score/accuracy" in child["metrics"]
+    assert child["params"]["model"] == child["tags"]["model"] == "dummy"
+    assert "up to date" in run(project, "dvc", "status")
 
 
 @pytest.mark.parametrize(

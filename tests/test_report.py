@@ -80,7 +80,7 @@ def test_nothing_fails_and_nothing_is_cut_off(opened, size, scheme):
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= SIZES[size][0]
     wide = page.evaluate(
-        """[...document.querySelectorAll("p, h1, h2, h3, li, dd, figcaption, .wide, .chart, select")]
+        """[...document.querySelectorAll("p, h1, h2, h3, li, dd, figcaption, .wide, .chart, label")]
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML)"""
     )
     assert wide == []

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ import pandas as pd
 from ionprint.cli import main
 from ionprint.config import compose, groups
 from ionprint.stages import sweep
+from ionprint.stages.progress import silence
 
 MODELS = ("logistic", "naive_bayes")
 CHOICES = [f"model={','.join(MODELS)}", "tuning.trials=3"]
@@ -98,6 +99,23 @@ def _recorded(path):
     record = path.parents[1] / "record.json"
     done = json.loads(record.read_text())["stages"] if record.exists() else []
     return stages[path.parent.name] in done
+
+
+def test_where_all_is_silent_only_failed_runs_are_told(tmp_path, capsys):
+    score = {"score": {"accuracy": 0.9, "log_loss": 0.1}}
+    (tmp_path / "good" / "evaluation").mkdir(parents=True)
+    (tmp_path / "good" / "evaluation" / "metrics.json").write_text(json.dumps(score))
+    record = {"fingerprint": "mark", "stages": [], "logged": ["parent"]}
+    (tmp_path / "good" / sweep.RECORD).write_text(json.dumps(record))
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / sweep.ERROR).write_text("no")
+    prints = {"good": "mark", "bad": ""}
+    for all_told, context in ((True, nullcontext()), (False, silence())):
+        with context, sweep.watching(tmp_path, prints):
+            pass
+        lines = capsys.readouterr().err.splitlines()
+        assert "bad: failed" in lines
+        assert ("good: accuracy 0.900, log loss 0.100" in lines) == all_told
 
 
 def test_what_changes_results_changes_the_mark_of_a_run(with_results):

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ionprint.composition.alarm import Conformal, distance, excess, residual_ions
+from ionprint.composition.references import References
+from ionprint.composition.unmixing import Unmixing
 
 spectra = arrays(float, (3, 6), elements=st.integers(0, 10**6).map(float)).filter(
     lambda a: (a.sum(axis=1) > 0).all()
@@ -37,6 +39,7 @@ def test_known_surfaces_seldom_have_small_p_values(between, number):
 def test_spots_of_one_pellet_do_not_make_certainty():
     rng = np.random.default_rng(0)
     many, few = (Conformal(*groups_of(6, size, 1.0, rng)) for size in (1000, 2))
+    assert many.pellets == few.pellets == 6
     assert many.least == few.least == pytest.approx(1 / 7)
     assert many.p_values(np.array([1e9])) == few.p_values(np.array([1e9])) == pytest.approx(1 / 7)
     assert many.p_values(np.array([-1e9])) == pytest.approx(1)
@@ -99,17 +102,25 @@ def test_nothing_is_named_of_what_the_references_explain(known, reader, mixed):
     assert sum(len(ions) for ions in reader.unexplained(counts)) <= 3
 
 
+def scattering(n_peaks):
+    """Return an unmixing of two compounds whose ions all scatter by a tenth between pellets."""
+    compounds = np.array(["a", "b"])
+    unmixing = Unmixing(References(np.ones((2, n_peaks)), compounds, compounds))
+    unmixing.scatter = np.full(n_peaks, 0.1)
+    return unmixing
+
+
 def test_ions_are_named_beyond_noise_and_scatter_only():
     expected = np.array([[100.0, 100, 10_000, 10_000, 0, 0]])
-    scatter = np.full(6, 0.1)
+    unmixing = scattering(6)
     noise = np.array([[140.0, 60, 14_000, 6000, 4, 0]])
-    assert [ions.tolist() for ions in residual_ions(noise, expected, scatter)] == [[]]
+    assert [ions.tolist() for ions in residual_ions(noise, expected, unmixing)] == [[]]
     more = np.array([[200.0, 100, 18_000, 10_000, 9, 0]])
-    assert [ions.tolist() for ions in residual_ions(more, expected, scatter)] == [[2, 0, 4]]
+    assert [ions.tolist() for ions in residual_ions(more, expected, unmixing)] == [[2, 0, 4]]
 
 
 def test_no_more_than_five_ions_are_named():
-    ions = residual_ions(np.arange(1, 9)[None] * 1000.0, np.zeros((1, 8)), np.full(8, 0.1))
+    ions = residual_ions(np.arange(1, 9)[None] * 1000.0, np.zeros((1, 8)), scattering(8))
     assert [row.tolist() for row in ions] == [[7, 6, 5, 4, 3]]
 
 

@@ -10,11 +10,11 @@ from ionprint.composition.unmixing import Unmixing
 @pytest.fixture(scope="module")
 def hear(known):
     """Hear the ions of spectra on compounds called present; errors are those of counting."""
-    unmixing, scatter = Unmixing(known.references), known.references.scatter()
+    unmixing = Unmixing(known.references)
 
     def heard(counts, present, errors=None):
         errors = np.sqrt(np.maximum(counts, 1)) if errors is None else errors
-        found = witnesses(counts, errors, np.array(present, dtype=bool), unmixing, scatter)
+        found = witnesses(counts, errors, np.array(present, dtype=bool), unmixing)
         return {(row, compound): (ions, verdict) for row, compound, ions, verdict in found}
 
     return heard

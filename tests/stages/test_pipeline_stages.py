@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from ionprint.cli import main
+from ionprint.composition.tables import holds
 from ionprint.files import read_table
 from ionprint.ions.formula import ion_mz
 from ionprint.models.storage import load_model
@@ -299,7 +300,15 @@ def test_spectra_with_peaks_of_their_own_are_aligned_and_the_coverage_is_told(wi
         assert {*first} == {*expected.split("+")}
     covered = json.loads((OUT / "composition" / "reader.json").read_text())["coverage"]
     assert 0.8 < covered < 1
-    assert f"peaks for {covered:.1%} of the references' signal" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"peaks for {covered:.1%} of the references' signal" in out
+    assert "Composition of 5 mixtures and anodes, 10 spectra (simulated data)" in out
+    lines = {line[:8]: line for line in out.splitlines()}
+    for row in after.to_dict("records"):
+        first = holds(row, COMPOUNDS).split(";")[0]
+        assert first in lines[row["sample"]] and row["expected"] in lines[row["sample"]]
+        outside = f"{round(2 * row['outside'])} of 2 spectra"
+        assert outside in lines[row["sample"]]
 
 
 def test_spectra_that_end_early_are_refused_and_nothing_is_lost(with_results, capsys, contents):
@@ -449,7 +458,8 @@ def test_one_pellet_a_class_is_told_as_repeatability(with_results, capsys):
     assert metrics["score"]["unit"] == "spectrum"
     assert metrics["permutation"] is None
     assert "repeatability within a sample, not generalisation" in metrics["meaning"]
-    assert "repeatability within a sample, not generalisation" in capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
+    assert "repeatability within a sample, not generalisation" in out
 
 
 def calibrants():

@@ -117,7 +117,7 @@ def test_says_what_the_files_say(project, capsys):
         "[0]",
         *"0.60 0.30 0.15 0.07 0.04".split(),
     ]
-    for text in ("make ui", "make serve", str(project.outputs), "figures: ranking.svg"):
+    for text in ("make ui", "make serve", str(project.outputs), "figures: 1 as svg"):
         assert text in out
 
 

@@ -39,7 +39,7 @@ def test_the_targets_are_met_on_another_set_than_the_one_at_hand(project, capsys
     for name, limit in AT_LEAST.items():
         assert limit <= found[name] <= 1, name
     out = capsys.readouterr().out
-    assert "simulated spectra, seed 7" in out
+    assert "Verified spectra (simulated, seed 7)" in out
     assert all(name in out for name in (*AT_MOST, *AT_LEAST))
     assert [p.name for p in Path("outputs").iterdir()] == ["verify"]
     assert not Path("data").exists()

@@ -45,7 +45,7 @@ def test_the_targets_are_met_on_a_set_never_looked_at(project, capsys):
     assert ours["fraction_error_forest"] > ours["fraction_error_signal"]
     assert ours["fraction_error_weight"] > ours["fraction_error_signal"]
     out = capsys.readouterr().out
-    assert "simulated" in out
+    assert "Verified readings (simulated, seed 21)" in out
     assert "paper's reading" in out
     assert all(name in out for name in figures)
     assert [p.name for p in Path("outputs").iterdir()] == ["verify"]

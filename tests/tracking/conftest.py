@@ -11,16 +11,11 @@ from toy_project import write_results
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory):
+def project(fresh_store, tmp_path_factory):
     """One project root for all tests of this process: MLflow keeps one engine for one address."""
     root = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        patch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlruns/mlflow.db")
-        from ionprint.tracking.store import ready_store
-
-        ready_store()
-    shutil.copytree(root / "mlruns", root / "template")
+    for name in ("mlruns", "template"):
+        shutil.copytree(fresh_store, root / name)
     return root
 
 

@@ -39,12 +39,17 @@ def test_the_champion_is_not_worse_than_the_one_before(root, request, score, win
 
 
 def test_other_data_do_not_move_the_champion(root):
+    import mlflow
+
     log(root, "otherdata", "old", seed=1)
     new = log(root, "otherdata", "new", seed=2, score=(1.0, 1.0, 0.0), data="b")
     assert not new.champion
     assert "another data" in new.message
     assert "make ui" in new.message
     assert by_hand("otherdata", 2) in new.message
+    about = mlflow.MlflowClient().get_model_version("otherdata", "2").description
+    assert about.startswith("accuracy 1.000, f1 macro 1.000, log loss 0.000 (")
+    assert about.endswith(new.message)
     assert champion("otherdata") == 1
 
 

@@ -1,6 +1,7 @@
 """One run from the result files: whole, once, and later when the server was away."""
 
 import json
+import re
 import threading
 import time
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 from toy_project import COMPOUNDS, write_results
 
 from ionprint.errors import DataError, MissingInputError, TrackingError
+from ionprint.files import read_table
 from ionprint.processes import this_host
 from ionprint.stages import track
 from ionprint.tracking.run import finish_parent, log_run, start_parent
@@ -65,7 +68,9 @@ def test_the_ranking_table_has_a_row_for_each_compound_and_rank(results):
     log_run(results)
     (run,) = runs_of(results)
     table = json.loads(artifact(run, "ranking/top_ions.json").read_text())
-    assert table["columns"][:4] == ["rank", "mz", "ion", "compound"]
+    assert table["columns"][:4] == ["rank", "named", "mz", "ion"]
+    row = dict(zip(table["columns"], table["data"][0], strict=True))
+    assert row["named"] == f"{row['ion']} {row['mz']:.4f}".strip()
     first = [row[0] for row in table["data"]]
     assert first == [f"{c} {r:02d}" for c in COMPOUNDS for r in range(1, 16)]
 
@@ -80,6 +85,38 @@ def test_the_description_begins_with_the_finding(results):
     assert any("The quoted score means: nothing, it is a toy." in line for line in note)
     assert any(line.endswith("No check failed.") for line in note)
     assert any(line.startswith("| LiF | LiO1 (15.0955), 24.1760,") for line in note)
+
+
+def test_the_description_shows_two_small_pictures_of_the_run(results):
+    folder = Path(results.outputs) / "figures"
+    for name in ("ions/ranking", "validation/scores", "composition/composition"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (3000, 1500)).save(folder / f"{name}.png")
+    log_run(results)
+    (run,) = runs_of(results)
+    note = run.data.tags["mlflow.note.content"]
+    shown = re.findall(r"!\[\w+\]\(get-artifact\?path=(\S+)&run_uuid=(\w+)\)", note)
+    run_id = run.info.run_id
+    assert shown == [(f"description/{n}.png", run_id) for n in ("composition", "ranking")]
+    for name, _ in shown:
+        with Image.open(artifact(run, name)) as picture:
+            assert picture.width <= 800
+
+
+def test_the_samples_table_tells_first_what_each_holds(results):
+    path = Path(results.outputs) / "composition/samples.csv"
+    table = read_table(path)
+    for n in (c.removeprefix("p_") for c in table if c.startswith("p_")):
+        columns = {f"present_{n}": 1.0, f"proof_{n}": "strong", f"fraction_{n}": table[f"p_{n}"]}
+        table = table.assign(**columns, **{f"fraction_{n}_low": 0.0, f"fraction_{n}_high": 1.0})
+    table.assign(outside=1.0, unexplained="18.998 F-").to_csv(path, index=False)
+    log_run(results)
+    (run,) = runs_of(results)
+    told = json.loads(artifact(run, "composition/samples.json").read_text())
+    assert told["columns"][:2] == ["sample", "holds"]
+    holds = {row[0]: row[1] for row in told["data"]}
+    assert holds["anode 1"].startswith("Li2CO3 0.70 [0.00, 1.00]; LiF 0.25")
+    assert holds["anode 1"].endswith("OUTSIDE: 18.998 F-")
 
 
 def test_results_without_ranking_mixtures_and_groups_are_logged(results):

@@ -19,6 +19,11 @@ class Conformal:
     group : ndarray of int, shape (n,)
         The pellet each of them deviates with.
 
+    Attributes
+    ----------
+    pellets : int
+        How many there are.
+
     Notes
     -----
     Conformal p-values for data in groups (Lee, Barber and Willett, Distribution-free inference
@@ -28,11 +33,12 @@ class Conformal:
 
     def __init__(self, odd: np.ndarray, group: np.ndarray) -> None:
         self._groups = [np.sort(odd[group == g]) for g in np.unique(group)]
+        self.pellets = len(self._groups)
 
     @property
     def least(self) -> float:
         """The smallest p-value there can be."""
-        return 1 / (len(self._groups) + 1)
+        return 1 / (self.pellets + 1)
 
     def p_values(self, odd: np.ndarray) -> np.ndarray:
         """Return the p-value of each spectrum, shape (n_spectra,)."""
@@ -137,16 +143,14 @@ def excess(counts: np.ndarray, highest: np.ndarray) -> np.ndarray:
     return (np.maximum(np.sqrt(shares) - np.sqrt(highest), 0) ** 2).sum(axis=1)
 
 
-def residual_ions(
-    counts: np.ndarray, expected: np.ndarray, scatter: np.ndarray
-) -> list[np.ndarray]:
+def residual_ions(counts: np.ndarray, expected: np.ndarray, unmixing: Unmixing) -> list[np.ndarray]:
     """Return the ions that the references do not explain, the most telling first.
 
     Parameters
     ----------
     counts, expected : ndarray, shape (n_spectra, n_peaks)
-    scatter : ndarray, shape (n_peaks,)
-        Relative scatter of each ion between pellets.
+    unmixing : Unmixing
+        Knows the scatter of each ion between pellets.
 
     Returns
     -------
@@ -154,7 +158,7 @@ def residual_ions(
         For each spectrum, peaks with more counts than expected by 5 standard errors (counting and
         scatter) or more, at most 5, by their part in the distance.
     """
-    over = excess_errors(counts, expected, scatter) >= FAR
+    over = excess_errors(counts, expected, unmixing.scatter) >= FAR
     part = np.where(over, (np.sqrt(counts) - np.sqrt(expected)) ** 2, 0.0)
     first = np.argsort(-part, axis=1, kind="stable")[:, :MOST_NAMED]
     return [row[own[row] > 0] for row, own in zip(first, part, strict=True)]

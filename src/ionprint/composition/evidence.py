@@ -56,7 +56,6 @@ def witnesses(
     errors: np.ndarray,
     present: np.ndarray,
     unmixing: Unmixing,
-    scatter: np.ndarray,
 ) -> Iterator[tuple[int, int, list[Witness], str]]:
     """Yield what speaks for and against each compound that is called present.
 
@@ -67,8 +66,6 @@ def witnesses(
     present : ndarray of bool, shape (n_spectra, n_classes)
     unmixing : Unmixing
         On the mean spectra of the compounds.
-    scatter : ndarray, shape (n_peaks,)
-        Relative scatter of each ion between pellets.
 
     Yields
     ------
@@ -90,13 +87,13 @@ def witnesses(
         together = unmixing.only(there)
         explained = together.explain(counts[rows])
         total = counts[rows].sum(axis=1, keepdims=True)
-        error = np.sqrt(errors[rows] ** 2 + (scatter * explained.expected) ** 2)
+        error = np.sqrt(errors[rows] ** 2 + (unmixing.scatter * explained.expected) ** 2)
         short = (counts[rows] - explained.expected) / error
         for place, compound in enumerate(there):
             own = explained.parts[:, [place]] * together.members[place] * total
             rest = np.delete(there, place)
             others = unmixing.only(rest).explain(counts[rows]).expected if rest.size else 0.0 * own
-            noise = np.sqrt(errors[rows] ** 2 + (scatter * others) ** 2)
+            noise = np.sqrt(errors[rows] ** 2 + (unmixing.scatter * others) ** 2)
             above = (counts[rows] - others) / noise
             for i, row in enumerate(rows):
                 order = np.argsort(-(own[i] / noise[i]), kind="stable")[:CANDIDATES]

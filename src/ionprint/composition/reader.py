@@ -158,7 +158,7 @@ class Reader:
 
     def unexplained(self, counts: np.ndarray) -> list[np.ndarray]:
         """Return the peaks of each spectrum that the references do not explain, see `alarm`."""
-        return residual_ions(counts, self._nearest(counts), self.unmixing.scatter)
+        return residual_ions(counts, self._nearest(counts), self.unmixing)
 
     def foreign(self, counts: np.ndarray) -> np.ndarray:
         """Return which ions hold far more than the references explain, named or not.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ionprint.errors import DataError
+from ionprint.spectra.table import PeakTable
 
 MOST_PARTS = 5
 PRIOR_SCATTER, PRIOR_WEIGHT = 0.15, 10.0
@@ -38,6 +39,19 @@ class References:
             )
         if len(self.classes) < 2:
             raise DataError(f"references of 2 compounds or more are needed, got {self.classes}")
+
+    @classmethod
+    def of_table(cls, table: PeakTable, group: str | None) -> "References":
+        """Take the spectra of a peak table.
+
+        Parameters
+        ----------
+        table : PeakTable
+            References alone.
+        group : str or None
+            The sheet's column that holds the groups; None: each spectrum is its own.
+        """
+        return cls(table.areas, table.column("compound"), table.column(group or "file"))
 
     @property
     def classes(self) -> list[str]:

@@ -1,7 +1,7 @@
 """All readings side by side: a row a spectrum, a row a sample, a row a piece of evidence."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,7 @@ def evidence_table(
     reader: Reader,
     present: np.ndarray,
     names: np.ndarray,
+    advance: Callable[[], None] = lambda: None,
 ) -> pd.DataFrame:
     """Return the ions for and against each compound that is called present in a spectrum.
 
@@ -93,6 +94,8 @@ def evidence_table(
     reader : Reader
     present : ndarray of bool, shape (n_spectra, n_classes)
     names : ndarray of str, shape (n_peaks,)
+    advance : callable, optional
+        Called after each compound of each spectrum.
 
     Returns
     -------
@@ -102,9 +105,9 @@ def evidence_table(
         expected_of_compound (counts), strength of the ion. See `evidence.Witness`.
     """
     files, samples, rows = table.column("file"), table.column("sample"), []
-    scatter = reader.references.scatter()
-    found = witnesses(table.areas, errors, present, reader.unmixing, scatter)
+    found = witnesses(table.areas, errors, present, reader.unmixing)
     for spectrum, place, ions, verdict in found:
+        advance()
         head = (files[spectrum], samples[spectrum], reader.classes[place], verdict)
         for rank, ion in enumerate(ions, start=1):
             rows.append(

@@ -52,6 +52,7 @@ def left_out(
     references: References,
     mixtures: dict[str, tuple[np.ndarray, set[str]]],
     alarm: Callable[[References], Callable[[np.ndarray], np.ndarray]],
+    advance: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
     """Leave out each compound in turn, and see whether the alarm notices it.
 
@@ -62,6 +63,8 @@ def left_out(
         Counts (n_spectra, n_peaks) of known mixtures, and the compounds in them.
     alarm : callable
         From references to a function from counts to how odd each spectrum is.
+    advance : callable, optional
+        Called after each compound.
 
     Returns
     -------
@@ -90,4 +93,5 @@ def left_out(
             scores = [odd[n](counts) for n, counts in enumerate(parts) if len(counts)]
             found = separates(np.concatenate(scores), new)
             worst[key] = min(found, worst.get(key, 1.0))
+        advance()
     return worst

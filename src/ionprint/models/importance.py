@@ -1,5 +1,7 @@
 """Other ways to rank ions, to hold the weights against."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin, clone
@@ -20,9 +22,19 @@ VALUES = 4_000_000
 
 
 def rank_by_all(
-    pipeline: Pipeline, areas: np.ndarray, y: np.ndarray, folds: Folds, seed: int
+    pipeline: Pipeline,
+    areas: np.ndarray,
+    y: np.ndarray,
+    folds: Folds,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
 ) -> dict[str, np.ndarray]:
     """Return how much each peak says for each compound, by three methods besides the weights.
+
+    Parameters
+    ----------
+    advance : callable, optional
+        Called after each fold that is permuted in and each compound's forest.
 
     Returns
     -------
@@ -31,11 +43,11 @@ def rank_by_all(
     """
     scaled = clone(pipeline[:-1]).fit_transform(areas, y)
     toward = direction(scaled, y)
-    lost = permutation_importance(pipeline, areas, y, folds, seed)
+    lost = permutation_importance(pipeline, areas, y, folds, seed, advance)
     return {
         # a peak that marks absence must not rank first, whether its loss is real or noise
         "permutation": np.where(toward > 0, lost, -np.abs(lost)),
-        "forest": toward * forest_importance(scaled, y, seed),
+        "forest": toward * forest_importance(scaled, y, seed, advance),
         "pca": pca_loadings(scaled, y),
     }
 
@@ -56,7 +68,12 @@ def direction(scaled: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def permutation_importance(
-    pipeline: Pipeline, areas: np.ndarray, y: np.ndarray, folds: Folds, seed: int
+    pipeline: Pipeline,
+    areas: np.ndarray,
+    y: np.ndarray,
+    folds: Folds,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Return by how much the log loss of each compound against the rest grows without each peak.
 
@@ -74,6 +91,7 @@ def permutation_importance(
     for train, test in folds.splits:
         fitted = clone(pipeline).fit(areas[train], y[train])
         lost.append(_permuted(fitted[-1], fitted[:-1].transform(areas[test]), y[test], rng))
+        advance()
     return np.mean(lost, axis=0)
 
 
@@ -104,12 +122,16 @@ def _losses(classifier: ClassifierMixin, scaled: np.ndarray, y: np.ndarray, n: i
     return -np.log(np.maximum(right, np.finfo(float).eps)).mean(axis=1)
 
 
-def forest_importance(scaled: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+def forest_importance(
+    scaled: np.ndarray, y: np.ndarray, seed: int, advance: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """Return a random forest's importances, each compound against the rest."""
-    forests = [
-        RandomForestClassifier(TREES, random_state=seed).fit(scaled, y == c) for c in np.unique(y)
-    ]
-    return np.array([forest.feature_importances_ for forest in forests])
+    found = []
+    for c in np.unique(y):
+        forest = RandomForestClassifier(TREES, random_state=seed).fit(scaled, y == c)
+        found.append(forest.feature_importances_)
+        advance()
+    return np.array(found)
 
 
 def pca_loadings(scaled: np.ndarray, y: np.ndarray) -> np.ndarray:

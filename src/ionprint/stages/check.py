@@ -38,7 +38,7 @@ def run(cfg: "DictConfig") -> None:
     ]
     with fresh_folder(Path(cfg.outputs) / "checks") as out:
         write_table(pd.DataFrame(done), out / "checks.csv")
-    _tell(done)
+    _tell(done, read_json(Path(cfg.peaks) / "dataset.json")["source"])
 
 
 def _must_be_checks(names: dict[str, str]) -> None:
@@ -85,22 +85,19 @@ def checks(cfg: "DictConfig") -> "list[Check]":
     ]
 
 
-def _tell(done: "list[Check]") -> None:
-    from rich.table import Table
+def _tell(done: "list[Check]", source: str) -> None:
     from rich.text import Text
 
-    from ionprint.stages.terminal import console
+    from ionprint.stages.terminal import print_table
 
     colours = {"passed": "green", "failed": "bold red", "accepted": "yellow"}
-    table = Table(box=None, pad_edge=False)
-    for title in ("check", "result", "finding"):
-        table.add_column(title, overflow="fold")
+    rows = []
     for check in done:
         result = "accepted" if check.accepted else check.result
         finding = check.finding + (f" (accepted: {check.accepted})" if check.accepted else "")
         name = check.name.replace("_", " ")
-        table.add_row(name, Text(result, colours.get(result, "dim")), Text(finding))
-    console().print(table)
+        rows.append((name, Text(result, colours.get(result, "dim")), finding))
+    print_table(f"Checks ({source} data)", ("check", "result", "finding"), rows)
     failed = sum(check.result == "failed" and not check.accepted for check in done)
     if failed:
         print(f"{failed} failed: the model will not become champion (docs/checks.md)")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from omegaconf import DictConfig
-    from rich.console import Console
 
 CHANGES = 3  # of each compound
 SCORES = {"accuracy": ("accuracy", 3), "f1_macro": ("macro F1", 3), "log_loss": ("log loss", 4)}
-WIDTH = 110
 
 
 def run(cfg: DictConfig, one: str, other: str) -> None:
@@ -57,7 +57,7 @@ def run(cfg: DictConfig, one: str, other: str) -> None:
         kept = [file for file in pictures if file.suffix != ".pdf"]
         tables = {"ranks.json": table.assign(run_a=names[0], run_b=names[1])}
         places = [log_comparison(x, y, tables, kept) for x, y in ((a, b), (b, a))]
-    _show(a, b, table, agreement(table, first), first)
+    _show((a, b), sources, table, agreement(table, first), first)
     alone = set(rankings[0]["compound"]) ^ set(rankings[1]["compound"])
     if alone:
         print(f"in one run only, not compared: {', '.join(sorted(alone))}")
@@ -65,37 +65,38 @@ def run(cfg: DictConfig, one: str, other: str) -> None:
         print(f"logged to {name}: {place}/ (ranks.json, slopes.svg, slopes.png)")
 
 
-def _show(a: Any, b: Any, table: pd.DataFrame, agreed: pd.DataFrame, first: int) -> None:
+def _show(
+    runs: Sequence[Any],
+    sources: Sequence[str],
+    table: pd.DataFrame,
+    agreed: pd.DataFrame,
+    first: int,
+) -> None:
     """Print what differs: scores, choices, and the ions that changed most."""
     import sys
 
-    from rich.console import Console
-
     from ionprint.tracking.compare import told
 
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.width = max(console.width, WIDTH)
-    for side, run in (("A", a), ("B", b)):
-        console.print(f"{side}: {told(run)}")
-    if a.data.tags.get("ionprint.data") != b.data.tags.get("ionprint.data"):
-        console.print(
-            "warning: the runs are of different data sets: ions and scores differ for that too"
-        )
-    _scores(console, a, b)
-    _choices(console, a, b)
-    _ranks(console, table, agreed, first, sys.stdout.encoding)
+    for side, run in zip("AB", runs, strict=True):
+        print(f"{side}: {told(run)}")
+    if len({run.data.tags.get("ionprint.data") for run in runs}) > 1:
+        print("warning: the runs are of different data sets: ions and scores differ for that too")
+    source = f"{' and '.join(dict.fromkeys(sources))} data"
+    _scores(runs, source)
+    _choices(runs, source)
+    _ranks(table, agreed, first, source, sys.stdout.encoding)
 
 
-def _scores(console: Console, a: Any, b: Any) -> None:
+def _scores(runs: Sequence[Any], source: str) -> None:
     """Print the quoted scores of both runs with their 95 % intervals."""
-    from ionprint.stages.show import _table
+    from ionprint.stages.terminal import print_table
 
-    rows = _table("quoted score [95 %]", ["A", "B"])
-    for key, (name, digits) in SCORES.items():
-        cells = [_score(run.data.metrics, f"score/{key}", digits) for run in (a, b)]
-        rows.add_row(name, *cells)
-    rows.add_row("folds", *(str(run.data.params.get("folds", "-")) for run in (a, b)))
-    console.print(rows)
+    rows = [
+        (name, *(_score(run.data.metrics, f"score/{key}", digits) for run in runs))
+        for key, (name, digits) in SCORES.items()
+    ]
+    rows.append(("folds", *(str(run.data.params.get("folds", "-")) for run in runs)))
+    print_table(f"Quoted scores [95 %] ({source})", ("score", "A", "B"), rows, right=("A", "B"))
 
 
 def _score(metrics: dict[str, float], key: str, digits: int) -> str:
@@ -106,23 +107,21 @@ def _score(metrics: dict[str, float], key: str, digits: int) -> str:
     return told if None in ends else f"{told} [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
 
 
-def _choices(console: Console, a: Any, b: Any) -> None:
+def _choices(runs: Sequence[Any], source: str) -> None:
     """Print the choices and hyperparameters that differ."""
-    from ionprint.stages.show import _table
+    from ionprint.stages.terminal import print_table
 
     # what wraps another estimator names the inner one's parameters by it
     one, two = (
         {key.replace("estimator__", ""): _short(value) for key, value in run.data.params.items()}
-        for run in (a, b)
+        for run in runs
     )
     differ = [key for key in sorted({**one, **two}) if one.get(key) != two.get(key)]
     if not differ:
-        console.print("no choice differs")
+        print("no choice differs")
         return
-    rows = _table("choice", ["A", "B"], "left")
-    for key in differ:
-        rows.add_row(key, one.get(key, "-"), two.get(key, "-"))
-    console.print(rows)
+    rows = [(key, one.get(key, "-"), two.get(key, "-")) for key in differ]
+    print_table(f"Choices that differ ({source})", ("choice", "A", "B"), rows)
 
 
 def _short(value: str) -> str:
@@ -134,15 +133,13 @@ def _short(value: str) -> str:
 
 
 def _ranks(
-    console: Console, table: pd.DataFrame, agreed: pd.DataFrame, first: int, encoding: str | None
+    table: pd.DataFrame, agreed: pd.DataFrame, first: int, source: str, encoding: str | None
 ) -> None:
     """Print how far the rankings agree, and the largest changes of each compound."""
-    from ionprint.stages.show import _table, signs_for
+    from ionprint.stages.show import signs_for
+    from ionprint.stages.terminal import print_table
 
-    signs = signs_for(encoding)
-    rows = _table(
-        "compound", ["shared", "order (tau)", "largest changes, rank in A > in B"], "left"
-    )
+    signs, rows = signs_for(encoding), []
     for told in agreed.itertuples():
         own = table[table["compound"] == told.compound]
         # a rank beyond the first ones counts as the next: how far beyond says little
@@ -155,13 +152,16 @@ def _ranks(
             for ion in moved.head(CHANGES).itertuples()
         ]
         tau = "-" if told.tau != told.tau else f"{told.tau:.2f}"
-        rows.add_row(
-            signs.formula(told.compound),
-            f"{told.shared} of {told.first}",
-            tau,
-            ", ".join(changes) or "none",
+        rows.append(
+            (
+                signs.formula(told.compound),
+                f"{told.shared} of {told.first}",
+                tau,
+                ", ".join(changes) or "none",
+            )
         )
-    console.print(rows)
+    headings = ("compound", "shared", "order (tau)", "largest changes, rank in A > in B")
+    print_table(f"First {first} ions of each compound ({source})", headings, rows)
 
 
 def _mz(ion: Any) -> float:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from ionprint.composition.reader import Reader
+    from ionprint.composition.references import References
     from ionprint.models.storage import TrainedModel
     from ionprint.spectra.table import PeakTable
 
@@ -30,6 +31,7 @@ def run(cfg: "DictConfig", probability_only: bool = False) -> None:
     import pandas as pd
 
     from ionprint.composition.probability import probabilities
+    from ionprint.composition.references import References
     from ionprint.composition.tables import samples_table
     from ionprint.models.storage import load_model
 
@@ -42,13 +44,13 @@ def run(cfg: "DictConfig", probability_only: bool = False) -> None:
     spectra = table.samples.drop(columns="compound").assign(coverage=covered)
     spectra = pd.concat([spectra, probabilities(model, known)], axis=1)
     if not probability_only and len(spectra):
-        reader = fit_reader(cfg, references, model)
+        reader = fit_reader(cfg, References.of_table(references, model.about["group"]))
         spectra, tables = readings(cfg, model, reader, references, table, spectra)
         about |= {
             "classes": reader.classes,
             "presence_thresholds": [round(float(t), 4) for t in reader.presence.thresholds],
             "false_alarms": round(reader.false_alarms, 4),
-            "pellets": round(1 / reader.alarm.unexplained.least) - 1,
+            "pellets": reader.alarm.unexplained.pellets,
         }
     samples = samples_table(spectra, tables.get("evidence"))
     tables = {"spectra": spectra, "samples": samples, **tables}
@@ -102,17 +104,18 @@ def load_tables(cfg: "DictConfig", model: "TrainedModel") -> "tuple[PeakTable, P
     return *align(references, table, cfg.spectra.align_ppm), covered
 
 
-def fit_reader(cfg: "DictConfig", references: "PeakTable", model: "TrainedModel") -> "Reader":
-    """Fit all readings that learn from the references."""
+def fit_reader(
+    cfg: "DictConfig", references: "References", of: str = "pseudo-mixtures"
+) -> "Reader":
+    """Fit all readings that learn from the references; `of` says of what, for the progress bar."""
     from ionprint.composition.reader import Reader
-    from ionprint.composition.references import References
     from ionprint.stages.progress import counter
 
-    group = model.about["group"] or "file"
-    known = References(references.areas, references.column("compound"), references.column(group))
     settings = cfg.composition
-    with counter(Reader.STEPS, "learning from pseudo-mixtures") as advance:
-        return Reader(known, settings.pseudo_mixtures, settings.false_alarms, cfg.seed, advance)
+    with counter(Reader.STEPS, f"learning from {of}") as advance:
+        return Reader(
+            references, settings.pseudo_mixtures, settings.false_alarms, cfg.seed, advance
+        )
 
 
 def readings(
@@ -138,6 +141,7 @@ def readings(
         profile_table,
         readings_table,
     )
+    from ionprint.stages.progress import counter
 
     named = read_table(Path(cfg.peaks) / "peaks.csv")
     names = names_of(table.mz, named, cfg.spectra.align_ppm)
@@ -157,14 +161,16 @@ def readings(
     clipped.insert(clipped.columns.get_loc("mz") + 1, "ion", ions)
 
     everything = np.vstack([references.areas, table.areas])
-    amounts, spectra_of, matches = components(everything, reader.references, cfg.seed)
+    with counter(1, "unsupervised components"):  # a single call, which tells no steps
+        amounts, spectra_of, matches = components(everything, reader.references, cfg.seed)
     for place, compound in enumerate(reader.classes):
         spectra[f"nmf_{compound}"] = amounts[len(references.areas) :, place]
+    errors = area_errors(cfg, references, table)
+    with counter(int(reading.present.sum()), "evidence") as advance:
+        evidence = evidence_table(table, errors, reader, reading.present, names, advance)
     tables = {
         "clipped": clipped,
-        "evidence": evidence_table(
-            table, area_errors(cfg, references, table), reader, reading.present, names
-        ),
+        "evidence": evidence,
         "profile": profile_table(spectra_of, matches, table.mz, names),
         "explained": explained_table(table, reader, reading, names),
     }
@@ -195,23 +201,27 @@ def area_errors(cfg: "DictConfig", references: "PeakTable", table: "PeakTable") 
 
 
 def _tell(tables: "dict[str, pd.DataFrame]", covered: float, source: str) -> None:
-    """Print a line a sample: the compounds present, how much, and the alarm."""
+    """Print a row a sample: what it holds, or the two largest probabilities."""
+    from ionprint.composition.tables import holds
+    from ionprint.stages.terminal import print_table
+
     spectra, samples = tables["spectra"], tables["samples"]
-    print(f"{len(spectra)} spectra of {len(samples)} mixtures and anodes ({source} data)")
-    if covered < 1:
-        print(f"  peaks for {covered:.1%} of the references' signal; missing ones count as zero")
     compounds = [c.removeprefix("p_") for c in samples if c.startswith("p_")]
+    read = "evidence" in tables
+    rows = []
     for row in samples.to_dict("records"):
-        if "evidence" in tables:
-            there = [c for c in compounds if row[f"present_{c}"] >= 0.5]
-            there.sort(key=lambda c: -row[f"fraction_{c}"])
-            told = ", ".join(f"{c} {row[f'fraction_{c}']:.2f}" for c in there) or "none present"
-            told += "   OUTSIDE what the references explain" if row["outside"] >= 0.5 else ""
+        if read:
+            outside = f"{round(row['outside'] * row['spectra'])} of {row['spectra']} spectra"
+            told = [holds(row, compounds), outside]
         else:
             largest = sorted(compounds, key=lambda c: -row[f"p_{c}"])[:2]
-            told = ", ".join(f"{c} {row[f'p_{c}']:.2f}" for c in largest)
-        expected = f"   (expected {row['expected']})" if row["expected"] else ""
-        print(f"  {row['sample']}: {told}{expected}")
+            told = [", ".join(f"{c} {row[f'p_{c}']:.2f}" for c in largest)]
+        rows.append([str(row["sample"]), *told, row["expected"]])
+    headings = ["sample", *(["holds", "alarm"] if read else ["probability"]), "expected"]
+    of = f"{len(samples)} mixtures and anodes, {len(spectra)} spectra"
+    print_table(f"Composition of {of} ({source} data)", headings, rows)
+    if covered < 1:
+        print(f"peaks for {covered:.1%} of the references' signal; missing ones count as zero")
     for kind in ("depth_changes", "depth_artefacts"):
         for row in tables[kind].itertuples() if kind in tables else ():
-            print(f"  {row.sample}: {row.text}")
+            print(f"{row.sample}: {row.text}")

@@ -13,7 +13,7 @@ from ionprint.stages.problem import (
     tuned_pipeline,
     warn_stopped,
 )
-from ionprint.stages.progress import counter
+from ionprint.stages.progress import counter, silence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,7 +98,7 @@ def run(cfg: "DictConfig") -> None:
         write_table(_predictions(problem, quoted), out / "predictions.csv", 4)
         write_table(ev.confusion(quoted), out / "confusion.csv")
     warn_stopped(stopped)
-    _tell(metrics)
+    _tell(metrics, str(cfg.outputs))
     asked = cfg.cross_validation.n_splits
     if not cfg.cross_validation.leave_one_out and outer.n_splits < asked:
         what = f"{problem.group}s" if problem.grouped else "spectra"
@@ -187,8 +187,9 @@ def _rebuilt(
 
     def predict(i: int, train: "np.ndarray", test: "np.ndarray") -> "np.ndarray":
         total = summed([spectra[row] for row in train], cfg.dataset.mz_max)
-        peaks = peak_list(cfg, total)
-        areas, _, _ = areas_of(cfg, spectra, total, peaks)
+        with silence():  # one bar is enough
+            peaks = peak_list(cfg, total)
+            areas, _, _ = areas_of(cfg, spectra, total, peaks)
         X = PeakTable(samples, peaks.mz, areas).inputs(cfg.normalisation.column)
         params = best["outer"][i]["params"] if inside else best["params"]
         fitted = pipeline_of(cfg, peaks.mz, params).fit(X[train], problem.y[train])
@@ -213,35 +214,45 @@ def _difference(rebuilt: tuple, score: dict, drawn: Any, cfg: "DictConfig") -> d
     }
 
 
-def _tell(metrics: dict[str, Any]) -> None:
-    from rich.table import Table
+def _tell(metrics: dict[str, Any], outputs: str) -> None:
+    from ionprint.stages.terminal import print_table, summary
 
-    from ionprint.stages.terminal import console
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column(f"{metrics['source']} data")
-    for title in SHOWN.values():
-        table.add_column(title, justify="right", no_wrap=True)
-    rows = {**metrics, "rebuilt peaks": metrics["rebuilt_peaks"]}
-    for name in ("nested", "grouped", "plain", "rebuilt peaks", "dummy"):
-        s = rows[name]
-        if s:
-            quoted = " (quoted)" if s["folds"] == metrics["score"]["folds"] else ""
-            cells = [f"{s[m]:.3f} [{s[f'{m}_low']:.3f}, {s[f'{m}_high']:.3f}]" for m in SHOWN]
-            table.add_row(name + quoted, *cells)
-    console().print(table)
-    s = metrics["score"]
-    print(
-        f"in brackets: 95 % intervals by resampling {s['units']} units ({s['unit']}); "
-        f"{s['mistaken'] or 'none'} of them with a mistake, which bounds the share of such units "
-        f"at {100 * s['mistaken_at_most']:.0f} % (95 % confidence)"
+    quoted = metrics["score"]
+    kinds = ("nested", "grouped", "plain", "rebuilt", "dummy")
+    scores = {**metrics, "rebuilt": metrics["rebuilt_peaks"]}
+    scores = {kind: scores[kind] for kind in kinds if scores[kind]}
+    rows = [
+        (kind, *(f"{s[m]:.3f} [{s[f'{m}_low']:.3f}, {s[f'{m}_high']:.3f}]" for m in SHOWN))
+        for kind, s in scores.items()
+    ]
+    name = next(kind for kind, s in scores.items() if s["folds"] == quoted["folds"])
+    print_table(
+        f"Cross-validation ({metrics['source']} data)",
+        ("", *SHOWN.values()),
+        rows,
+        right=SHOWN.values(),
     )
-    if metrics["gap"]:
-        print(f"plain minus grouped accuracy: {metrics['gap']['accuracy']:+.3f}")
-    test = metrics["permutation"]
-    if test:
-        print(
-            f"shuffled compounds: accuracy {test['shuffled_accuracy']:.3f}, p = {test['p_value']} "
-            f"({test['permutations']} shufflings)"
-        )
-    print(f"The score means: {metrics['meaning']}.")
+    test, gap, units = metrics["permutation"], metrics["gap"], quoted["units"]
+    shuffled = test and (
+        f"accuracy {test['shuffled_accuracy']:.3f}, p = {test['p_value']} "
+        f"({test['permutations']} shufflings of the compounds)"
+    )
+    summary(
+        f"The quoted score: {name} ({metrics['source']} data)",
+        [
+            ("means", metrics["meaning"]),
+            ("in brackets", f"95 % intervals by resampling {units} units ({quoted['unit']})"),
+            (
+                "mistaken",
+                f"{quoted['mistaken'] or 'none'} of these units, which bounds the share of such "
+                f"units at {100 * quoted['mistaken_at_most']:.0f} % (95 % confidence)",
+            ),
+            (
+                "rebuilt",
+                metrics["rebuilt_peaks"] and "with peaks found in each fold's training spectra",
+            ),
+            ("by chance", shuffled),
+            ("plain minus grouped", gap and f"accuracy {gap['accuracy']:+.3f}"),
+            ("written to", f"{outputs}/evaluation"),
+        ],
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from omegaconf import DictConfig
 
@@ -54,7 +55,8 @@ def run(cfg: DictConfig, tuning_only: bool = False) -> None:
         for topic in {topic for topic, _ in plans}:
             (folder / topic).mkdir()
         at_once = min(joblib.cpu_count(), len(plans))
-        jobs = (joblib.delayed(_draw)(results, cfg.figures, *job, folder) for job in plans)
+        place = Path.cwd()
+        jobs = (joblib.delayed(_draw)(place, results, cfg.figures, *job, folder) for job in plans)
         for titles, reason in joblib.Parallel(at_once, return_as="generator")(jobs):
             drawn += titles
             left_out += [reason] if reason else []
@@ -72,9 +74,14 @@ def run(cfg: DictConfig, tuning_only: bool = False) -> None:
 
 
 def _draw(
-    results: ResultFiles, settings: DictConfig, topic: str, plan: Callable[..., Any], folder: Path
+    place: Path,
+    results: ResultFiles,
+    settings: DictConfig,
+    topic: str,
+    plan: Callable[..., Any],
+    folder: Path,
 ) -> tuple[list[dict[str, str]], str]:
-    """Draw and save the figures of one plan, in a process of its own.
+    """Draw and save the figures of one plan, in a process that may have begun elsewhere.
 
     Returns
     -------
@@ -86,6 +93,7 @@ def _draw(
     from ionprint.figures.style import save
     from ionprint.stages.drawings import LeftOut
 
+    os.chdir(place)
     drawn: list[dict[str, str]] = []
     try:
         for drawing in plan(results, settings):

@@ -454,7 +454,8 @@ def peak_list(cfg: "DictConfig", total: "Spectrum") -> "Peaks":
 
     if cfg.spectra.peak_list:
         return given_peaks(cfg.spectra.peak_list, total)
-    return find_peaks(total, cfg.spectra.search.min_counts, cfg.spectra.search.min_snr)
+    with counter(1, "searching peaks"):
+        return find_peaks(total, cfg.spectra.search.min_counts, cfg.spectra.search.min_snr)
 
 
 def areas_of(
@@ -535,11 +536,11 @@ def name_by_mass(
     from ionprint.config import CHARGES
     from ionprint.ions.assignment import assign
 
-    candidates = formulas(
-        tuple(cfg.dataset.elements.items()), cfg.dataset.mz_max, CHARGES[cfg.dataset.polarity]
-    )
-    error = peaks.mz_errors(scale_ppm)
-    return assign(peaks.mz, peaks.counts, candidates, error, peaks.widths, least)
+    elements = tuple(cfg.dataset.elements.items())
+    with counter(1, "naming ions"):
+        candidates = formulas(elements, cfg.dataset.mz_max, CHARGES[cfg.dataset.polarity])
+        error = peaks.mz_errors(scale_ppm)
+        return assign(peaks.mz, peaks.counts, candidates, error, peaks.widths, least)
 
 
 @cache
@@ -621,37 +622,44 @@ def content_hash(folder: Path, files: Iterable[str], workers: int | None) -> str
 
 
 def _tell(cfg: "DictConfig", data: PeakData) -> None:
-    dataset, calibration = data.dataset, data.calibration
+    from ionprint.stages.terminal import summary
+
+    dataset, calibration, peaks = data.dataset, data.calibration, data.peaks
     how = {
         "fit": "areas by a fit of the peak shape",
         "borders": "areas between borders",
         "imported": f"areas of {cfg.dataset.areas}",
     }
-    print(
-        f"{dataset['spectra']} {dataset['source']} spectra, {dataset['peaks']} peaks up to m/z "
-        f"{dataset['mz_max']:g}, {how[dataset['integration']]} -> {cfg.peaks}/peak_table.parquet"
-    )
+    scale = wide = ""
     used = calibration[calibration["used"].astype(bool)]
     if len(used):
         before, after = (
             (used[f"error_{when}_ppm"] ** 2).mean() ** 0.5 for when in ("before", "after")
         )
         ions = used["ion"].nunique()
-        print(f"mass scale on {ions} ions: {before:.0f} ppm rms before, {after:.1f} ppm after")
+        scale = f"{before:.0f} ppm rms before, {after:.1f} ppm after, on {ions} ions"
     kept = calibration.loc[calibration["result"] == "kept", "file"].nunique()
     if kept:
-        print(
-            f"{kept} spectra keep their own mass scale: their bins are too wide to improve on it "
-            f"(calibration.csv: kept); ions are named by isotope patterns alone"
+        wide = (
+            f"that of {kept} spectra: their bins are too wide to improve on it (calibration.csv: "
+            f"kept); ions are named by isotope patterns alone"
         )
-    named = (data.peaks["ion"] != "").sum()
-    satellites = (data.peaks["satellite_of"] != "").sum()
-    print(f"{named} peaks named, {satellites} of them isotope satellites -> {cfg.peaks}/peaks.csv")
-    saturated = data.peaks[data.peaks["saturated"] > 0]
-    if len(saturated):
-        ions = ", ".join(f"{r.mz:.4f} {r.ion}".strip() for r in saturated.itertuples())
-        print(f"near saturation in some spectra: {ions}")
-    if data.remarks:
+    found = f"{dataset['peaks']} up to m/z {dataset['mz_max']:g}"
+    satellites = (peaks["satellite_of"] != "").sum()
+    saturated = [f"{r.mz:.4f} {r.ion}".strip() for r in peaks[peaks["saturated"] > 0].itertuples()]
+    summary(
+        f"Peaks ({dataset['source']} data)",
+        [
+            ("spectra", dataset["spectra"]),
+            ("peaks", f"{found}, {how[dataset['integration']]}"),
+            ("mass scale", scale),
+            ("scale kept", wide),
+            ("named", f"{(peaks['ion'] != '').sum()}, {satellites} of them isotope satellites"),
+            ("near saturation", ", ".join(saturated)),
+            ("written to", cfg.peaks),
+        ],
+    )
+    if data.remarks:  # never broken into lines: they can hold a setting to copy
         print("look at:")
         for remark in data.remarks:
             print(f"  {remark}")

@@ -19,6 +19,11 @@ def silence() -> Iterator[None]:
         _silent = before
 
 
+def silent() -> bool:
+    """Whether bars are not to be drawn now."""
+    return _silent
+
+
 @contextlib.contextmanager
 def counter(total: int, what: str) -> Iterator[Callable[..., None]]:
     """Draw a progress bar on standard error; nothing where that is not a terminal.
@@ -28,7 +33,6 @@ def counter(total: int, what: str) -> Iterator[Callable[..., None]]:
     callable
         To be called once for each step done, with a new text if what runs has changed.
     """
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -37,7 +41,9 @@ def counter(total: int, what: str) -> Iterator[Callable[..., None]]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
+    from ionprint.stages.terminal import console
+
+    out = console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -45,7 +51,7 @@ def counter(total: int, what: str) -> Iterator[Callable[..., None]]:
         TimeRemainingColumn(),
     )
     with Progress(
-        *columns, console=console, disable=_silent or not console.is_terminal, transient=True
+        *columns, console=out, disable=_silent or not out.is_terminal, transient=True
     ) as bar:
         task = bar.add_task(what, total=total)
 

@@ -116,7 +116,9 @@ def ranked(
     by_weight = ions.pivot(index="compound", columns="mz", values="weight").to_numpy()
     values = {"weight": by_weight}
     if cfg.ranking.methods:
-        values |= rank_by_all(pipeline, areas, y, problem.folds, cfg.seed)
+        steps = len(problem.folds.splits) + len(classes)
+        with counter(steps, "ranking by other methods") as advance:
+            values |= rank_by_all(pipeline, areas, y, problem.folds, cfg.seed, advance)
     methods = ranking_table(values, classes, mz)
 
     names = peaks.set_index("mz")["ion"]
@@ -193,32 +195,37 @@ def _show(
     source: str,
 ) -> None:
     """Print the first ion families of each compound, and a table of what they are worth."""
-    from rich import box
-    from rich.table import Table
-
     from ionprint.models.families import families
-    from ionprint.stages.terminal import console
+    from ionprint.stages.terminal import print_table
 
-    print(f"first ions of each compound, +n: with n isotope satellites ({source} data):")
-    for compound, rows in families(ions).groupby("compound"):
+    rows = []
+    for compound, own in families(ions).groupby("compound"):
         told = [
             f"{r.mz:.4f} {r.ion}".strip() + (f" +{r.satellites}" if r.satellites else "")
-            for r in rows.head(SHOWN).itertuples()
+            for r in own.head(SHOWN).itertuples()
         ]
-        print(f"{compound:>8}: {', '.join(told)}")
+        rows.append((compound, ", ".join(told)))
+    print_table(
+        f"First ions of each compound ({source} data)",
+        ("compound", "m/z (u), ion, +n: with n isotope satellites"),
+        rows,
+    )
     columns = {}
     if any(about["own_ions"] is not None for about in summary.values()):
         columns = {"specific": "specific", "own_ions": "of its own", "incompatible": "incompatible"}
     if any("published_found" in about for about in summary.values()):
         columns["published_found"] = "published"
-    beside = f" (right: other methods' first {first})" if len(shared.columns) else ""
-    print(f"of the first {first} peaks of each compound{beside}:")
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for title in ("compound", *columns.values(), *shared.columns):
-        table.add_column(title, justify="left" if title == "compound" else "right")
+    rows = []
     for compound, about in summary.items():
         cells = ["-" if about.get(key) is None else str(about[key]) for key in columns]
         if about.get("published_total") is not None:
             cells[-1] += f" of {about['published_total']}"
-        table.add_row(compound, *cells, *map(str, shared.loc[compound]))
-    console().print(table)
+        rows.append((compound, *cells, *map(str, shared.loc[compound])))
+    numbers = (*columns.values(), *shared.columns)
+    beside = f"; right: other methods' first {first}" if len(shared.columns) else ""
+    print_table(
+        f"Of the first {first} peaks of each compound ({source} data{beside})",
+        ("compound", *numbers),
+        rows,
+        right=numbers,
+    )

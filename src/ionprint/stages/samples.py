@@ -33,6 +33,7 @@ def main(args: list[str]) -> int:
 
     from ionprint.errors import SheetError
     from ionprint.spectra.sheet import SHEET, sheet_from_names
+    from ionprint.stages.terminal import summary
 
     path = Path(options.folder) / SHEET
     if path.exists() and not options.force:
@@ -40,11 +41,17 @@ def main(args: list[str]) -> int:
     sheet, others = sheet_from_names(options.folder, options.pattern)
     sheet.to_csv(path, index=False, lineterminator="\n")
 
-    print(f"{path}: {len(sheet)} spectra, {sheet['compound'].nunique()} compounds")
-    for compound, count in sheet["compound"].value_counts(sort=False).items():
-        print(f"  {compound}: {count}")
-    if others:
-        print(f"{len(others)} files do not match and are not in it, e.g. {others[0]}")
+    counts = sheet["compound"].value_counts(sort=False)
+    missed = f"{len(others)} files do not match, e.g. {others[0]}" if others else ""
+    summary(
+        "Sample sheet",
+        [
+            ("holds", f"{len(sheet)} spectra, {len(counts)} compounds"),
+            ("spectra of", ", ".join(f"{compound} {count}" for compound, count in counts.items())),
+            ("left out", missed),
+            ("written to", path),
+        ],
+    )
     if (sheet["sample"] == sheet["compound"]).all():
         print(
             "The names tell no sample: write the pellet or foil of each spot into that column, so "

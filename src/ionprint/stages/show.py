@@ -293,13 +293,14 @@ def _fits(console: Console, table: Table) -> bool:
 
 def _next(console: Console, outputs: Path) -> None:
     """Print what to do next, and where the results are."""
-    figures = outputs / "figures"
-    pictures = sorted(p.relative_to(figures).as_posix() for p in figures.rglob("*.svg"))
+    figures, report = outputs / "figures", outputs / "report" / "report.html"
+    pictures = sum(1 for _ in figures.rglob("*.svg"))
     console.print()
     console.print("Next", style="bold")
+    if report.exists():
+        console.print(f"  report       {report}", soft_wrap=True)
     console.print("  make ui      compare the runs in the browser")
     console.print("  make serve   let the model answer over HTTP")
     console.print(f"  results      {outputs}", soft_wrap=True)
     if pictures:
-        listed = f"{figures}: {', '.join(pictures)}"
-        console.print(f"  figures      {listed}", soft_wrap=True)
+        console.print(f"  figures      {figures}: {pictures} as svg, pdf and png", soft_wrap=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ionprint.errors import ConfigError, IonprintError, listed
 from ionprint.files import read_json, required, write_json, write_table
-from ionprint.stages.progress import progress, silence
+from ionprint.stages.progress import progress, silence, silent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,6 @@ RECORD, ERROR, LOG = "record.json", "error.txt", "log.txt"
 SHARED = ("dataset", "spectra", "ions", "outputs", "peaks", "sweep", "experiment")
 BOARD = ("accuracy", "f1_macro", "log_loss", "brier")
 LOOK_EVERY = 0.5  # seconds
-WIDTH = 110
 
 
 def launch(overrides: list[str], root: Path) -> int:
@@ -282,20 +281,30 @@ def _keep(record: dict[str, Any], folder: Path) -> None:
 def watching(place: Path, prints: dict[str, str]) -> Iterator[None]:
     """Tell how a sweep goes while the block runs it: what runs, what is done, the best so far.
 
-    Where standard error is no terminal, a line is printed for every finished run.
+    A line is printed for every finished run; where all is silent, for one that failed alone.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    from ionprint.stages.terminal import console
+
+    out = console(stderr=True)
+    mute = silent()  # asked before the block, whose runs are silent in any case
     columns = (
         TextColumn("sweep"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+    bar = Progress(*columns, console=out, disable=mute or not out.is_terminal, transient=True)
     task = bar.add_task("", total=len(prints))
     over, seen = threading.Event(), {}
 
@@ -307,10 +316,11 @@ def watching(place: Path, prints: dict[str, str]) -> Iterator[None]:
             record = _record(place / name)
             if (place / name / ERROR).exists():
                 seen[name] = {}
-                console.print(f"{name}: failed", markup=False)
+                out.print(f"{name}: failed", soft_wrap=True)
             elif record["fingerprint"] == mark and record["logged"]:
                 seen[name] = read_json(place / name / "evaluation" / "metrics.json")["score"]
-                console.print(f"{name}: {_told(seen[name])}", markup=False)
+                if not mute:
+                    out.print(f"{name}: {_told(seen[name])}", soft_wrap=True)
             elif record["fingerprint"] == mark or (place / name / LOG).exists():
                 running.append(name)
         scored = [n for n in seen if seen[n]]
@@ -397,28 +407,25 @@ def _draw(
 
 
 def _show(board: "pd.DataFrame", base: Path, varied: list[str], source: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from ionprint.stages.terminal import print_table
 
     if board.empty:
         return
-    title = f"leaderboard, {source} data, {board['folds'][0]} folds: {base}/sweep/leaderboard.csv"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for key in varied:
-        table.add_column(key.rpartition(".")[2], no_wrap=True)
-    for column in ("accuracy [95 %]", "log loss [95 %]", "plain accuracy"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("failed checks", overflow="fold")
-    for row in board.to_dict("records"):
-        table.add_row(
-            *(row[key] for key in varied),
-            "{accuracy:.3f} [{accuracy_low:.3f}, {accuracy_high:.3f}]".format(**row),
-            "{log_loss:.3f} [{log_loss_low:.3f}, {log_loss_high:.3f}]".format(**row),
-            f"{row['plain_accuracy']:.3f}",
-            row["checks_failed"].replace("_", " ") or "none",
-        )
-    console = Console(highlight=False)
-    console.width = max(console.width, WIDTH)  # a table with names cut off says nothing
-    console.print(table)
-    print(f"{base}/sweep/heatmap (svg, pdf and png)")
+    numbers = ("accuracy [95 %]", "log loss [95 %]", "plain accuracy")
+    print_table(
+        f"Leaderboard ({source} data, {board['folds'][0]} folds)",
+        (*(key.rpartition(".")[2] for key in varied), *numbers, "failed checks"),
+        [
+            (
+                *(row[key] for key in varied),
+                "{accuracy:.3f} [{accuracy_low:.3f}, {accuracy_high:.3f}]".format(**row),
+                "{log_loss:.3f} [{log_loss_low:.3f}, {log_loss_high:.3f}]".format(**row),
+                f"{row['plain_accuracy']:.3f}",
+                row["checks_failed"].replace("_", " ") or "none",
+            )
+            for row in board.to_dict("records")
+        ],
+        right=numbers,
+    )
+    print(f"written to {base}/sweep: leaderboard.csv, heatmap (svg, pdf and png)")
     print("compare the runs side by side: make ui")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from rich.console import Console
+    from rich.text import Text
 
 WIDTH = 100  # columns, where there is no terminal to ask
 LOG = Path("logs") / "ionprint.log"  # in the project's folder
@@ -24,12 +25,18 @@ _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _logger = logging.getLogger("ionprint")
 
 
-def console() -> Console:
-    """Return a console on standard output, as wide as the terminal, or `WIDTH` where it is none."""
+def console(stderr: bool = False) -> Console:
+    """Return a console on standard output, as wide as the terminal, or `WIDTH` where it is none.
+
+    Parameters
+    ----------
+    stderr : bool, optional
+        On standard error instead.
+    """
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else WIDTH
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    width = None if (sys.stderr if stderr else sys.stdout).isatty() else WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
 def summary(title: str, rows: Iterable[tuple[str, object]]) -> None:
@@ -52,6 +59,44 @@ def summary(title: str, rows: Iterable[tuple[str, object]]) -> None:
         if value not in (None, ""):
             table.add_row(word, Text(str(value)))
     out = console()
+    out.print(Text(title, "bold"))
+    out.print(table)
+
+
+def print_table(
+    title: str,
+    headings: Iterable[str],
+    rows: Iterable[Sequence[str | Text]],
+    right: Collection[str] = (),
+) -> None:
+    """Print a table of results with headings; cells without room are folded, never cut off.
+
+    Parameters
+    ----------
+    title : str
+        What it is of; says whether the data are simulated or measured.
+    headings : iterable of str
+    rows : iterable of sequence
+        Cells, one a column.
+    right : collection of str, optional
+        Headings of the columns that stand to the right, as numbers do.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    out = console()
+    for heading in headings:
+        number = heading in right
+        table.add_column(
+            heading,
+            justify="right" if number else "left",
+            overflow="fold",
+            no_wrap=number and out.width >= WIDTH,  # where there is room, words make it
+        )
+    for row in rows:
+        table.add_row(*row)
     out.print(Text(title, "bold"))
     out.print(table)
 

@@ -55,7 +55,8 @@ def run(cfg: "DictConfig") -> None:
         for row in rows
     }
     replace_json({**head, "figures": figures}, Path(cfg.outputs) / "verify" / "composition.json")
-    _show(rows, ", ".join(f"{key} {value}" for key, value in head.items()))
+    about = [f"{key} {value}" for key, value in head.items() if key != "source"]
+    _show(rows, ", ".join([head["source"], *about]))
 
 
 def measured_figures(cfg: "DictConfig") -> list[Row]:
@@ -71,10 +72,13 @@ def measured_figures(cfg: "DictConfig") -> list[Row]:
     from ionprint.composition import verification as v
     from ionprint.composition.alarm import Distance
     from ionprint.composition.reader import Reading
+    from ionprint.composition.references import References
     from ionprint.errors import DataError
+    from ionprint.stages.composition import fit_reader
+    from ionprint.stages.progress import counter
 
-    table = _peak_table(cfg, Path(cfg.dataset.path))
-    references, group = _references(cfg, table)
+    table, group = _peak_table(cfg, Path(cfg.dataset.path)), cfg.cross_validation.group
+    references = References.of_table(table.of_role("reference"), group)
     mixtures = table.of_role("mixture")
     present = v.named(mixtures.column("expected"), references.classes)
     if not present.any():
@@ -84,7 +88,7 @@ def measured_figures(cfg: "DictConfig") -> list[Row]:
             f"{'+'.join(references.classes[:2])}"
         )
     counts = mixtures.areas
-    reading = _reader(cfg, references, "all references").read(counts)
+    reading = fit_reader(cfg, references, "all references").read(counts)
     plain = _plain(cfg, table, references)(counts)
     rows = _presence(plain, reading, present, "mixtures", "presence", ("0.99", "0.97"))
 
@@ -92,7 +96,7 @@ def measured_figures(cfg: "DictConfig") -> list[Row]:
     left, own_rows = [], []
     for run_ in sorted(set(runs) & set(references.group)):
         kept, own = references.of(references.group != run_), np.flatnonzero(runs == run_)
-        reader = _reader(cfg, kept, f"references but {run_}")
+        reader = fit_reader(cfg, kept, f"references but {run_}")
         left.append((_plain(cfg, table, kept)(counts[own]), reader.read(counts[own])))
         own_rows.append(own)
     if left:
@@ -114,8 +118,9 @@ def measured_figures(cfg: "DictConfig") -> list[Row]:
             )
             for name in dict.fromkeys(samples)
         }
-        paper = v.left_out(references, known, _doubts(cfg, table))
-        ours = v.left_out(references, known, lambda some: Distance(some).of)
+        with counter(2 * len(references.classes), "leaving out compounds") as advance:
+            paper = v.left_out(references, known, _doubts(cfg, table), advance)
+            ours = v.left_out(references, known, lambda some: Distance(some).of, advance)
         for key, value in ours.items():
             reach, what = "0.98", f"the mixture {key}, which is known"
             if key == "references":
@@ -130,11 +135,13 @@ def simulated_figures(cfg: "DictConfig", folder: Path) -> list[Row]:
     import numpy as np
 
     from ionprint.composition import verification as v
+    from ionprint.composition.references import References
     from ionprint.simulation.truth import read_truth
+    from ionprint.stages.composition import fit_reader
 
     truth = read_truth(folder)
     table = _peak_table(cfg, folder)
-    references, _ = _references(cfg, table)
+    references = References.of_table(table.of_role("reference"), cfg.cross_validation.group)
     classes = references.classes
     others = table.of_role("mixture", "anode")
     planted = truth.shares.set_axis(truth.files).loc[others.column("file")]
@@ -143,7 +150,7 @@ def simulated_figures(cfg: "DictConfig", folder: Path) -> list[Row]:
     foreign = np.array([bool(set(e.split("+")) - set(classes)) for e in others.column("expected")])
     kind = _kinds(others.column("sample"), truth.settings.samples)
 
-    reader = _reader(cfg, references, "the references")
+    reader = fit_reader(cfg, references, "the references")
     reading = reader.read(others.areas)
     plain = _plain(cfg, table, references)(others.areas)
 
@@ -326,25 +333,6 @@ def _peak_table(cfg: "DictConfig", folder: Path) -> "PeakTable":
     return peaks_from_spectra(OmegaConf.merge(cfg, {"dataset": {"path": str(folder)}})).table
 
 
-def _references(cfg: "DictConfig", table: "PeakTable") -> "tuple[References, str | None]":
-    from ionprint.composition.references import References
-
-    known, group = table.of_role("reference"), cfg.cross_validation.group
-    columns = known.column("compound"), known.column(group or "file")
-    return References(known.areas, *columns), group
-
-
-def _reader(cfg: "DictConfig", references: "References", of: str) -> "Reader":
-    from ionprint.composition.reader import Reader
-    from ionprint.stages.progress import counter
-
-    settings = cfg.composition
-    with counter(Reader.STEPS, f"learning from {of}") as advance:
-        return Reader(
-            references, settings.pseudo_mixtures, settings.false_alarms, cfg.seed, advance
-        )
-
-
 def _plain(
     cfg: "DictConfig", table: "PeakTable", references: "References"
 ) -> "Callable[[np.ndarray], np.ndarray]":
@@ -366,16 +354,19 @@ def _doubts(cfg: "DictConfig", table: "PeakTable") -> "Callable[..., Any]":
 
 
 def _show(rows: list[Row], head: str) -> None:
-    from rich.table import Table
+    from ionprint.stages.terminal import print_table
 
-    from ionprint.stages.terminal import console
-
-    table = Table(title=head, title_justify="left", box=None, width=100)
-    table.add_column("figure", no_wrap=True)
-    for title in ("paper's reading", "ours", "to reach"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("what it is")
-    for row in rows:
-        paper = "-" if row.paper is None else f"{row.paper:.3f}"
-        table.add_row(row.name, paper, f"{row.ours:.3f}", row.reach, row.meaning)
-    console().print(table)
+    numbers = ("paper's reading", "ours", "to reach")
+    cells = [
+        (
+            row.name,
+            "-" if row.paper is None else f"{row.paper:.3f}",
+            f"{row.ours:.3f}",
+            row.reach,
+            row.meaning,
+        )
+        for row in rows
+    ]
+    print_table(
+        f"Verified readings ({head})", ("figure", *numbers, "what it is"), cells, right=numbers
+    )

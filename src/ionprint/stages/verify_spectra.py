@@ -95,14 +95,14 @@ def _simulate(settings: Any, folder: Path) -> None:
 
 
 def _show(found: dict[str, float], seed: int) -> None:
-    from rich.table import Table
+    from ionprint.stages.terminal import print_table
 
-    from ionprint.stages.terminal import console
-
-    table = Table(title=f"simulated spectra, seed {seed}", title_justify="left", box=None)
-    table.add_column("figure", no_wrap=True)
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("what it is")
-    for name, value in found.items():
-        table.add_row(name, f"{value:g}" if name in DIGITS else f"{value:.1%}", MEANING[name])
-    console().print(table)
+    print_table(
+        f"Verified spectra (simulated, seed {seed})",
+        ("figure", "value", "what it is"),
+        [
+            (name, f"{value:g}" if name in DIGITS else f"{value:.1%}", MEANING[name])
+            for name, value in found.items()
+        ],
+        right=("value",),
+    )

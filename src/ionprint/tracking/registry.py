@@ -8,6 +8,10 @@ from typing import Any
 from ionprint.tracking.store import tracking_uri
 
 CHAMPION = "champion"
+DESCRIPTION = (
+    "Probabilities of compounds from the peak areas of a ToF-SIMS spectrum (qualitative: 0.7 is "
+    "not 70 %). `make serve` lets the version with the alias champion answer over HTTP."
+)
 FAILED, ACCEPTED = "ionprint.checks_failed", "ionprint.checks_accepted"
 _SCORES = {"accuracy": (1, 1e-9), "f1_macro": (1, 1e-9), "log_loss": (-1, 1e-6)}  # sign, tie
 
@@ -89,7 +93,7 @@ def register(name: str, model_id: str, run_id: str, tags: dict[str, str]) -> Reg
 
     client = MlflowClient()
     with contextlib.suppress(MlflowException):  # it exists
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=DESCRIPTION)
     found = client.search_model_versions(
         f"name = '{name}' and tags.`ionprint.results` = '{tags['ionprint.results']}'"
     )
@@ -108,8 +112,20 @@ def register(name: str, model_id: str, run_id: str, tags: dict[str, str]) -> Reg
         if moved:
             client.set_registered_model_alias(name, CHAMPION, str(number))
         client.set_model_version_tag(name, str(number), "ionprint.verdict", verdict)
+        client.update_model_version(name, str(number), _described(tags, verdict))
     now = _champion(client, name)
     return Registered(name, number, bool(now) and int(now.version) == number, verdict, already)
+
+
+def _described(tags: dict[str, str], verdict: str) -> str:
+    """Say how good a version is, on what data, and what became of it."""
+    scores = [
+        f"{key.replace('_', ' ')} {float(tags[f'ionprint.{key}']):.3f}"
+        for key in _SCORES
+        if f"ionprint.{key}" in tags
+    ]
+    source = tags.get("ionprint.source", "unknown")
+    return f"{', '.join(scores)} ({tags['ionprint.folds']}, {source} data); {verdict}"
 
 
 def _champion(client: Any, name: str) -> Any:

@@ -197,7 +197,7 @@ def top_ions(results: Results) -> Any:
     """Return the first ions of each compound, a row for each compound and rank, or None.
 
     Ranks are those of ion families: satellites stand with their parent. The first column tells rows
-    apart and the second is what MLflow compares between runs.
+    apart and the second, the ion with its m/z, is what MLflow compares between runs.
     """
     ions = results.table("ranking/ions.csv")
     if ions is None:
@@ -205,8 +205,12 @@ def top_ions(results: Results) -> Any:
     ions = families(ions)
     ions = ions[ions["family_rank"] <= TOP_IONS]
     placed = zip(ions["compound"], ions["family_rank"], strict=True)
-    ions = ions.assign(rank=[f"{c} {int(r):02d}" for c, r in placed])
-    first = ["rank", "mz", "ion", "compound"]
+    named = zip(ions["ion"], ions["mz"], strict=True)
+    ions = ions.assign(
+        rank=[f"{c} {int(r):02d}" for c, r in placed],
+        named=[f"{ion} {mz:.4f}".strip() for ion, mz in named],
+    )
+    first = ["rank", "named", "mz", "ion", "compound"]
     left = ("family", "family_rank", "satellite_of")
     return ions[first + [c for c in ions.columns if c not in (*first, *left)]]
 
