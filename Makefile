@@ -64,6 +64,7 @@ lint: env  ## style and likely mistakes
 
 docs: data  ## figures and documentation as a site: site/index.html
 	dvc repro report
+	$(BIN)/python scripts/examples.py
 	@if test -n "$(ALLOYS)"; then $(BIN)/python scripts/alloys.py "$(ALLOYS)"; fi
 	$(BIN)/python scripts/gallery.py
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

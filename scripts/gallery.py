@@ -1,8 +1,8 @@
 """Bring the figures of the last results into the documentation.
 
 Writes docs/gallery/ (git-ignored), a page of all figures of each data set, and the pictures that
-README and pages show into docs/images/. Needs results: `make run`, and for the measured alloys
-`python scripts/alloys.py`.
+README and pages show into docs/images/. Needs results: `make run`, `python scripts/examples.py`,
+and for the measured alloys `python scripts/alloys.py`.
 """
 
 import json
@@ -11,6 +11,11 @@ import sys
 from pathlib import Path
 
 from PIL import Image
+
+from ionprint.config import compose
+from ionprint.figures.style import save
+from ionprint.stages.drawings.composition import depth
+from ionprint.stages.results import ResultFiles
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -31,6 +36,20 @@ SHOWN = {
 }
 """Pictures in README and pages, by their figure."""
 WIDE, SMALL = 1400, 1000  # pixels, in the gallery and in README and pages
+
+
+EXAMPLES = {
+    "sweep/heatmap": (
+        "A sweep",
+        "Accuracy and log loss of every combination of three scalings and two models, the best "
+        "framed, as `ionprint sweep` draws it.",
+    ),
+    "compared/slopes": (
+        "Two rankings compared",
+        "Ranks of each compound's first ions with min-max and with square-root scaling, joined by "
+        "lines, as `ionprint compare` draws it.",
+    ),
+}
 
 
 def main() -> int:
@@ -60,8 +79,30 @@ def main() -> int:
                 small.save(DOCS / "images" / f"{shown}.png", optimize=True)
         if about["left_out"]:
             pages += ["Left out:\n", *(f"- {reason}" for reason in about["left_out"]), ""]
+    pages += ["## Simulated: a depth profile, a sweep, two runs compared\n", *examples(gallery)]
     (gallery / "index.md").write_text("\n".join(pages), encoding="utf-8")
     return 0
+
+
+def examples(gallery: Path) -> list[str]:
+    """Return the part of the page with the figures of examples."""
+    outputs, lines = ROOT / "outputs" / "examples", []
+    pictures = {outputs / f"{key}.png": told for key, told in EXAMPLES.items()}
+    if (outputs / "depth" / "composition").exists():
+        cfg = compose([f"outputs={outputs / 'depth'}"], ROOT)
+        for drawing in depth(ResultFiles(cfg), cfg.figures):
+            files = save(drawing.figure, outputs / "depth", drawing.name)
+            pictures[files[-1]] = (drawing.title, drawing.says)
+    for path, (title, says) in pictures.items():
+        if not path.exists():
+            lines.append("Not made here: see `scripts/examples.py`.\n")
+            continue
+        target = gallery / "examples" / f"{path.stem}.webp"
+        target.parent.mkdir(exist_ok=True)
+        shrink(path, WIDE).save(target, "webp", quality=85)
+        lines += [f"### {title}\n", f"![{says}](examples/{target.name})\n"]
+        lines += [f"*{says} {SOURCES['simulated']}*\n"]
+    return lines
 
 
 def shrink(path: Path, width: int) -> Image.Image:

@@ -24,7 +24,10 @@ QUICK = ["tuning.trials=4", "evaluation.permutations=5", "ranking.resamples=5"]
 QUICK += ["composition.pseudo_mixtures=200"]
 
 
-LONG = ("test_project.py", "test_sweep.py", "test_pipeline_stages.py", "test_postgresql.py")
+LONG = (
+    *("test_project.py", "test_sweep.py", "test_pipeline_stages.py", "test_postgresql.py"),
+    *("test_report.py", "test_measured.py", "test_tune.py"),
+)
 """Files of few long tests, which go first so that no worker is left alone with them at the end."""
 
 

@@ -27,7 +27,11 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 CONF_FILE = re.compile(r"# (conf/\w+/\w+\.yaml)\n")
 ROOMS = ("src", "conf", "docs", "tests", "data", "outputs", "benchmarks", ".dvc")
 GENERATED = ("gallery/",)  # by make docs
-BESIDE_STAGES = ("outputs/sweep", "outputs/.studies")  # written, but not by a stage of dvc.yaml
+BESIDE_STAGES = (
+    "outputs/sweep",
+    "outputs/compared",
+    "outputs/.studies",
+)  # written, but not by a stage of dvc.yaml
 
 
 def blocks(text, language):

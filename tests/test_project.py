@@ -38,6 +38,7 @@ def project(simulated, tmp_path_factory):
     shutil.copytree(simulated / "data", root / "data")
     replace(root / "conf/tuning/default.yaml", "trials: 50", "trials: 4")
     replace(root / "conf/evaluation/default.yaml", "permutations: 100", "permutations: 5")
+    replace(root / "conf/evaluation/default.yaml", "rebuild_peaks: true", "rebuild_peaks: false")
     replace(root / "conf/ranking/default.yaml", "resamples: 100", "resamples: 5")
     replace(root / "conf/composition/default.yaml", "mixtures: 2000", "mixtures: 200")
     replace(root / "conf/figures/default.yaml", "samples: 12 ", "samples: 1 ")

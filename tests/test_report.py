@@ -65,6 +65,17 @@ def opened(browser, report):
         context.close()
 
 
+@pytest.fixture(scope="module")
+def page(browser, report):
+    """One page for all tests that only look."""
+    opened = browser.new_page(
+        viewport=dict(zip(("width", "height"), SIZES["desktop"], strict=True))
+    )
+    opened.goto(report.as_uri())
+    opened.wait_for_selector("#spectrum .main-svg")
+    return opened
+
+
 def test_the_page_is_one_small_file(report):
     text = report.read_text(encoding="utf-8")
     assert report.stat().st_size < MOST
@@ -88,20 +99,18 @@ def test_nothing_fails_and_nothing_is_cut_off(opened, size, scheme):
     assert (back == "rgb(255, 255, 255)") == (scheme == "light")
 
 
-def test_simulated_is_said_at_first_sight(opened):
-    note = opened().locator(".source")
+def test_simulated_is_said_at_first_sight(page):
+    note = page.locator(".source")
     assert note.inner_text().startswith("Simulated data.")
     assert note.bounding_box()["y"] == 0
 
 
-def test_every_sample_is_told(opened):
-    page = opened()
+def test_every_sample_is_told(page):
     assert page.locator(".finding h3").all_inner_texts() == [f"sample {n}" for n in range(1, 6)]
     assert all(" of the signal" in text for text in page.locator(".finding").all_inner_texts())
 
 
-def test_every_picture_has_a_text_alternative_and_is_shown(opened):
-    page = opened()
+def test_every_picture_has_a_text_alternative_and_is_shown(page):
     pictures = page.locator("img").all()
     assert len(pictures) >= 10
     for picture in pictures:
@@ -112,8 +121,7 @@ def test_every_picture_has_a_text_alternative_and_is_shown(opened):
         assert chart.get_attribute("role") == "img" and len(text.inner_text()) > 20
 
 
-def test_headings_and_tables_are_in_order(opened):
-    page = opened()
+def test_headings_and_tables_are_in_order(page):
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(e => +e.tagName[1])")
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
@@ -147,8 +155,7 @@ def test_a_chosen_compound_shows_its_ions_alone(opened):
     assert "LiH" in seen.inner_text()
 
 
-def test_the_charts_show_what_was_counted(opened):
-    page = opened()
+def test_the_charts_show_what_was_counted(page):
     drawn = page.evaluate(
         """(() => { const trace = document.getElementById("spectrum").data[0];
         return trace.text.filter(t => t).slice(0, 3); })()"""

@@ -19,6 +19,7 @@ from ionprint.stages.progress import silence
 
 MODELS = ("logistic", "naive_bayes")
 CHOICES = [f"model={','.join(MODELS)}", "tuning.trials=3"]
+CHOICES += ["evaluation.permutations=5", "evaluation.rebuild_peaks=false", "ranking.resamples=5"]
 NAMES = {f"model={model}" for model in MODELS}
 
 

@@ -14,11 +14,14 @@ import yaml
 
 from ionprint.cli import main
 from ionprint.composition.tables import holds
+from ionprint.config import compose
 from ionprint.files import read_table
 from ionprint.ions.formula import ion_mz
 from ionprint.models.storage import load_model
 from ionprint.spectra.table import PeakTable
 from ionprint.stages import rank
+from ionprint.stages.drawings import composition
+from ionprint.stages.results import ResultFiles
 
 from ..conftest import QUICK, STAGES
 
@@ -410,8 +413,9 @@ def test_spectra_of_one_sample_at_many_doses_are_a_depth_profile(with_results, c
     assert "unknown" in set(artefacts["kind"])  # sample 4 and its film lie in the middle
     samples = read_table(OUT / "composition" / "samples.csv")
     assert samples["expected"].tolist() == ["varies"]
-    assert main(["figures"]) == 0
-    assert (OUT / "figures" / "composition" / "depth_1.svg").stat().st_size > 0
+    cfg = compose([])
+    (drawing,) = composition.depth(ResultFiles(cfg), cfg.figures)
+    assert (drawing.name, drawing.title) == ("depth_1", "Depth profile of foil")
 
 
 def test_what_is_called_present_has_its_proof(with_results):
@@ -479,7 +483,7 @@ def test_cations_are_named_and_weighed_as_such(with_results):
     Path("data/samples.csv").write_text(sheet)
     negative = calibrants()
     for stage in ("peaks", "tune", "rank"):
-        assert main([stage, "tuning.trials=1", *choices]) == 0
+        assert main([stage, *QUICK, "tuning.trials=1", *choices]) == 0
     assert (negative - calibrants()).to_numpy() == pytest.approx(2 * 0.00054858, abs=2e-5)
     ions = pd.read_csv(OUT / "ranking" / "ions.csv", keep_default_na=False)["ion"]
     assert ions[ions != ""].str.endswith("+").all()

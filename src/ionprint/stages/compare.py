@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,13 +18,14 @@ SCORES = {"accuracy": ("accuracy", 3), "f1_macro": ("macro F1", 3), "log_loss": 
 def run(cfg: DictConfig, one: str, other: str) -> None:
     """Print how the ion rankings of two runs differ, and log the comparison to both.
 
-    Each run gets `compared/<other run>/` with `ranks.json`, which MLflow shows as a table, and the
-    chart `slopes` as SVG and PNG; an earlier comparison of the two is replaced.
+    Writes `<outputs>/compared/`, of the last two runs that were compared. Each run gets
+    `compared/<other run>/` with `ranks.json`, which MLflow shows as a table, and the chart `slopes`
+    as SVG and PNG; an earlier comparison of the two is replaced.
 
     Parameters
     ----------
     cfg : DictConfig
-        Uses `ranking.first`, and `outputs` for messages.
+        Uses `outputs` and `ranking.first`.
     one, other : str
         Names, ids or beginnings of ids of two runs, A and B.
 
@@ -36,11 +38,10 @@ def run(cfg: DictConfig, one: str, other: str) -> None:
     DataError
         The runs have no compound in common.
     """
-    import tempfile
-
     from ionprint.errors import ConfigError
     from ionprint.figures.ranks import ranks_figure
     from ionprint.figures.style import save
+    from ionprint.files import fresh_folder, write_table
     from ionprint.models.comparison import agreement, compare_rankings
     from ionprint.tracking.compare import find_runs, log_comparison, read_ranking, told
 
@@ -52,10 +53,12 @@ def run(cfg: DictConfig, one: str, other: str) -> None:
     table = compare_rankings(*rankings, first)
     names = (told(a), told(b))
     sources = [run.data.tags.get("ionprint.source", "measured") for run in (a, b)]
-    with tempfile.TemporaryDirectory() as folder:
+    table_of_both = table.assign(run_a=names[0], run_b=names[1])
+    with fresh_folder(Path(cfg.outputs) / "compared") as folder:
         pictures = save(ranks_figure(table, first, names, sources), folder, "slopes")
+        write_table(table_of_both, folder / "ranks.csv", 4)
         kept = [file for file in pictures if file.suffix != ".pdf"]
-        tables = {"ranks.json": table.assign(run_a=names[0], run_b=names[1])}
+        tables = {"ranks.json": table_of_both}
         places = [log_comparison(x, y, tables, kept) for x, y in ((a, b), (b, a))]
     _show((a, b), sources, table, agreement(table, first), first)
     alone = set(rankings[0]["compound"]) ^ set(rankings[1]["compound"])
@@ -63,6 +66,7 @@ def run(cfg: DictConfig, one: str, other: str) -> None:
         print(f"in one run only, not compared: {', '.join(sorted(alone))}")
     for name, place in zip(names, places, strict=True):
         print(f"logged to {name}: {place}/ (ranks.json, slopes.svg, slopes.png)")
+    print(f"written to {cfg.outputs}/compared/")
 
 
 def _show(

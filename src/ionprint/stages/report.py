@@ -40,7 +40,7 @@ def run(cfg: DictConfig) -> None:
     index = read_json(required(results.path("figures/figures.json"), "figures"))
     evidence = results.table("composition/evidence.csv")
     gathered = None if evidence is None else proof(evidence, results.ranking)
-    polarity = results.model.about["polarity"]
+    polarity = results.about_model["polarity"]
     charge = "-" if polarity == "negative" else "+"
     numbers = {}
     if results.explained is not None:
@@ -165,7 +165,7 @@ def pictures(results: ResultFiles, index: list[dict[str, str]], charts: bool) ->
 
 def settings(results: ResultFiles) -> list[tuple[str, str]]:
     """Return the choices, versions and fingerprints that repeat the results."""
-    about = results.model.about
+    about = results.about_model
     params = ", ".join(f"{k} = {v:.4g}" if isinstance(v, float) else f"{k} = {v}"
                        for k, v in about["params"].items())  # fmt: skip
     return [

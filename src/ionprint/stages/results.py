@@ -131,6 +131,11 @@ class ResultFiles:
         return load_model(required(self.outputs / "model", "train"))
 
     @functools.cached_property
+    def about_model(self) -> dict[str, Any]:
+        """What the trained pipeline says about itself, without loading it."""
+        return read_yaml(required(self.outputs / "model" / "model.yaml", "train"))
+
+    @functools.cached_property
     def sums(self) -> SampleSums | None:
         """The summed spectra of compounds and samples; None where areas were imported."""
         import pandas as pd

@@ -273,10 +273,9 @@ def probability_table(
 
 def _table(first: str, others: list[str], justify: JustifyMethod = "right") -> Table:
     """Begin a table with a first column of names."""
-    from rich import box
-    from rich.table import Table
+    from ionprint.stages.terminal import new_table
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = new_table()
     table.add_column(first, overflow="fold")
     for title in others:
         table.add_column(title, justify=justify, overflow="fold")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 WIDTH = 100  # columns, where there is no terminal to ask
@@ -63,6 +64,14 @@ def summary(title: str, rows: Iterable[tuple[str, object]]) -> None:
     out.print(table)
 
 
+def new_table() -> Table:
+    """Return a table without columns, in the one look of all tables with headings."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+
+
 def print_table(
     title: str,
     headings: Iterable[str],
@@ -81,11 +90,9 @@ def print_table(
     right : collection of str, optional
         Headings of the columns that stand to the right, as numbers do.
     """
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = new_table()
     out = console()
     for heading in headings:
         number = heading in right
