@@ -36,6 +36,7 @@ SHOWN = {
 }
 """Pictures in README and pages, by their figure."""
 WIDE, SMALL = 1400, 1000  # pixels, in the gallery and in README and pages
+_FEW = Image.Quantize.MAXCOVERAGE  # keeps the colours of compounds
 
 
 EXAMPLES = {
@@ -75,7 +76,7 @@ def main() -> int:
             pages += [f"### {one['title']}\n", f"![{one['says']}]({name}/{target.name})\n"]
             pages += [f"*{one['says']} {source}*\n"]
             if shown := SHOWN.get(f"{name}/{key}"):
-                small = shrink(picture, SMALL).quantize(128, dither=Image.Dither.NONE)
+                small = shrink(picture, SMALL).quantize(256, _FEW, dither=Image.Dither.NONE)
                 small.save(DOCS / "images" / f"{shown}.png", optimize=True)
         if about["left_out"]:
             pages += ["Left out:\n", *(f"- {reason}" for reason in about["left_out"]), ""]
