@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ionprint.figures.formula import unicode_text
-from ionprint.figures.style import compound_looks, ink
+from ionprint.figures.style import compound_looks
 from ionprint.report.sentences import Finding
 
 WIDTH = 1600
@@ -40,9 +40,8 @@ class Picture:
     says: str
     path: Path
 
-    @property
-    def data(self) -> str:
-        """The picture itself, as a data URI."""
+    def shrunk(self) -> tuple[str, int, int]:
+        """Return the picture as a data URI, no wider than `WIDTH`, and its width and height."""
         from PIL import Image
 
         with Image.open(self.path) as image:
@@ -50,8 +49,8 @@ class Picture:
             small.thumbnail((WIDTH, 4 * WIDTH), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         small.save(buffer, "webp", quality=QUALITY, method=4)
-        self.size = small.size
-        return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        data = base64.b64encode(buffer.getvalue()).decode()
+        return f"data:image/webp;base64,{data}", *small.size
 
 
 @dataclass
@@ -69,8 +68,6 @@ class Page:
     roles : DataFrame
         role, compound or sample, spectra, and conditions, a row each.
     findings : list of Finding
-    samples : DataFrame
-        From `composition.tables.samples_table`.
     proof : DataFrame or None
         From `sentences.proof`.
     ranking : DataFrame or None
@@ -96,7 +93,6 @@ class Page:
     measured: list[tuple[str, str]]
     roles: pd.DataFrame
     findings: list[Finding]
-    samples: pd.DataFrame
     proof: pd.DataFrame | None
     ranking: pd.DataFrame | None
     metrics: dict[str, Any]
@@ -143,7 +139,7 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"formula": unicode_text, "ink": ink, "records": _records}
+    environment.filters |= {"formula": unicode_text, "records": _records}
     here = resources.files("ionprint.report")
     read: Callable[[str], str] = lambda name: (here / name).read_text(encoding="utf-8")  # noqa: E731
     return environment.get_template("report.html").render(

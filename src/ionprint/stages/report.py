@@ -60,7 +60,6 @@ def run(cfg: DictConfig) -> None:
         measured=measured(results),
         roles=roles(results),
         findings=findings(results.samples, gathered, charge),
-        samples=results.samples,
         proof=gathered,
         ranking=first_ions(results),
         metrics=results.metrics,
