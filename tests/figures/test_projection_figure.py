@@ -177,10 +177,16 @@ def test_a_map_of_an_unknown_compound_names_those_there_are(results, settings):
         next(model.projection(results, settings))
 
 
-@pytest.mark.parametrize("plane", [[1, 1], [0, 1], [1, 2, 3], [2, 40]])
-def test_an_impossible_plane_says_what_there_is(results, settings, plane):
+@pytest.mark.parametrize("plane", [[1, 1], [0, 1], [1, 2, 3]])
+def test_what_is_no_plane_is_an_error(results, settings, plane):
     settings.planes = [plane]
-    with pytest.raises(ConfigError, match=r"two different .* have \d+, numbered from 1"):
+    with pytest.raises(ConfigError, match="two different .* numbered from 1"):
+        next(model.projection(results, settings))
+
+
+def test_a_plane_beyond_the_references_is_left_out(results, settings):
+    settings.planes = [[2, 40]]
+    with pytest.raises(LeftOut, match=r"\[2, 40\], and these references have \d+ components"):
         next(model.projection(results, settings))
 
 

@@ -147,14 +147,19 @@ def _projected(
 
 
 def _possible(planes: list[tuple[int, ...]], components: int) -> None:
-    """Refuse planes that these references do not span."""
+    """Refuse what is no plane, and leave out those that these references do not span."""
     from ionprint.errors import ConfigError
 
     for plane in planes:
-        if len(plane) != 2 or plane[0] == plane[1] or not all(1 <= c <= components for c in plane):
+        if len(plane) != 2 or plane[0] == plane[1] or min(plane) < 1:
             raise ConfigError(
                 f"figures.planes has {list(plane)}; a plane is two different principal components, "
-                f"and these references have {components}, numbered from 1"
+                f"numbered from 1"
+            )
+        if max(plane) > components:
+            raise LeftOut(
+                f"No figure of principal components: figures.planes has {list(plane)}, and these "
+                f"references have {components} components."
             )
 
 
