@@ -129,7 +129,7 @@ def dispatch(stage: str, args: list[str]) -> int:
         if not args or args[0] not in VERIFIED:
             got = args[0] if args else "nothing"
             ways = " or ".join(f"`ionprint verify {what} [overrides]`" for what in VERIFIED)
-            raise ConfigError(f"verify: got {got}, expected {ways}")
+            raise ConfigError(f"got {got}, expected {ways}")
         stage, args = f"verify_{args[0]}", args[1:]
         if stage == "verify_composition" and not any(a.startswith("simulation=") for a in args):
             args = ["simulation=extended", *args]
@@ -137,7 +137,7 @@ def dispatch(stage: str, args: list[str]) -> int:
     if stage == "compare":
         if len(runs) < 2:
             raise ConfigError(
-                f"compare: got {runs[0] if runs else 'nothing'}, expected "
+                f"got {runs[0] if runs else 'nothing'}, expected "
                 f"`ionprint compare RUN RUN [overrides]`: two logged runs, each by its name or the "
                 f"beginning of its id"
             )
