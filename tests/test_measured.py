@@ -5,19 +5,17 @@ known. Data: Laurent et al., Analytical Chemistry (2024).
 """
 
 import json
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from ionprint.cli import main
 
-PATTERN = "{polarity}_{compound}_{primary_ion}_{spot}.txt"
-MIXTURES = {
-    "Ru-Pt-Pd": "Ru-Pt+Ru-Pd",
-    "Ru-Pt-Pd-Ir": "Ru-Pt+Ru-Pd+Ru-Ir",
-    "Ru-Pt-Pd-Ir-Rh": "Ru-Pt+Ru-Pd+Ru-Ir+Ru-Rh",
-    "HEA19": "Ru-Pt+Ru-Pd+Ru-Ir+Ru-Rh",
-}
+SCRIPT = Path(__file__).parents[1] / "scripts" / "alloys.py"
+alloys = SimpleNamespace(**runpy.run_path(str(SCRIPT)))
 CHOICES = [
     "dataset=folder",
     "dataset.name=alloys",
@@ -29,22 +27,11 @@ CHOICES = [
 ]
 
 
-def correct_sheet(path):
-    """Do what a person does to the sheet that the file names gave."""
-    sheet = pd.read_csv(path, dtype=str, keep_default_na=False)
-    sheet = sheet[sheet["compound"] != "Ru"]
-    mixture = sheet["compound"].isin(list(MIXTURES))
-    sheet.loc[mixture, "role"] = "mixture"
-    sheet.loc[mixture, "expected"] = sheet.loc[mixture, "sample"].map(MIXTURES)
-    sheet.loc[mixture, "compound"] = ""
-    sheet.to_csv(path, index=False)
-
-
 @pytest.fixture(scope="module")
 def spectra(unpacked_alloys):
     folder = unpacked_alloys()
-    assert main(["samples", str(folder), "--pattern", PATTERN]) == 0
-    correct_sheet(folder / "samples.csv")
+    assert main(["samples", str(folder), "--pattern", alloys.PATTERN]) == 0
+    alloys.correct_sheet(folder / "samples.csv")
     return folder
 
 
