@@ -57,7 +57,7 @@ def _measure(root: Path) -> None:
 
     def fit() -> Reader:
         settings = cfg.composition
-        return Reader(references, settings.pseudo_mixtures, settings.false_alarms, cfg.seed)
+        return Reader.fit(references, settings.pseudo_mixtures, settings.false_alarms, cfg.seed)
 
     reader = fit()
 
@@ -69,7 +69,7 @@ def _measure(root: Path) -> None:
     fractions = reader.read(counts).fraction
     rows = {
         "reading without the probabilities": lambda: reader.read(counts),
-        "intervals of the fractions": lambda: reader.intervals["fraction"].around(fractions),
+        "intervals of the fractions": lambda: reader.intervals.around(fractions),
         "ions that stay unexplained": lambda: reader.unexplained(counts),
         f"fitting on draws of {cfg.composition.pseudo_mixtures:,} mixtures": fit,
     }

@@ -1,6 +1,7 @@
 """The documentation tells the truth: commands compose, targets, links, paths and settings exist."""
 
 import functools
+import importlib
 import re
 import shlex
 import shutil
@@ -13,7 +14,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from ionprint.cli import STAGES, VERIFIED
+from ionprint.cli import OWN_OPTIONS, STAGES, VERIFIED
 from ionprint.config import compose, groups
 from ionprint.errors import ConfigError
 from ionprint.stages.sweep import expand, planned
@@ -71,6 +72,12 @@ def problem_with(words, root):
         return f"no stage {stage}"
     if stage == "samples":
         return None if not args or "--pattern" in args else "samples without --pattern"
+    if stage in ("predict", "serve"):
+        try:
+            importlib.import_module(f"ionprint.stages.{stage}").parser().parse_args(args)
+        except SystemExit:
+            return f"{stage} does not know its arguments"
+        return None
     if stage == "compare":
         if len(args) < 2:
             return "compare without two runs"
@@ -79,6 +86,11 @@ def problem_with(words, root):
         if args[:1] not in ([what] for what in VERIFIED):
             return f"verify without {' or '.join(VERIFIED)}"
         args = args[1:]
+    if stage in OWN_OPTIONS:
+        try:
+            _, args = importlib.import_module(f"ionprint.stages.{stage}").arguments(args)
+        except ConfigError as exc:
+            return str(exc)
     swept = stage == "sweep"
     if swept:
         args = [f"{key}={','.join(values)}" for key, values in planned(no_hydra(args), root)]

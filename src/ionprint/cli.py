@@ -21,11 +21,18 @@ STAGES = {
     "sweep": "compare combinations of choices, each tuned and tracked",
     "compare": "RUN RUN: which ions changed rank between two logged runs",
     "show": "print the last results",
+    "predict": "FILE...: read spectra with a trained model (own arguments: see --help)",
+    "promote": "[VERSION] [--force WHY]: make a registered version champion if it is not worse",
+    "rollback": "[--to VERSION] [--reason WHY]: restore the champion before",
+    "serve": "answer predictions over HTTP, on a page and for programs (own arguments: see --help)",
     "verify": "verify spectra, or composition: measure against what is known to be there",
 }
 
 QUIET = ("--quiet", "-q")
 VERIFIED = ("spectra", "composition")
+OWN_ARGUMENTS = ("samples", "predict", "serve")
+OWN_OPTIONS = ("promote", "rollback")
+"""Beside overrides."""
 
 EPILOG = """\
 overrides choose and change settings of conf/, for example:
@@ -117,8 +124,8 @@ def dispatch(stage: str, args: list[str]) -> int:
         raise ConfigError(
             f"there is no stage {stage!r}.{near(stage, list(STAGES))} Stages: {', '.join(STAGES)}."
         )
-    if stage == "samples":
-        return importlib.import_module("ionprint.stages.samples").main(args)
+    if stage in OWN_ARGUMENTS:
+        return importlib.import_module(f"ionprint.stages.{stage}").main(args)
     if any(a in ("-h", "--help") for a in args):
         print(f"ionprint {stage} [overrides]: {STAGES[stage]}\n\n{EPILOG}")
         return 0
@@ -142,6 +149,10 @@ def dispatch(stage: str, args: list[str]) -> int:
                 f"beginning of its id"
             )
         args = args[2:]
+    words, options = runs, {}
+    if stage in OWN_OPTIONS:
+        options, rest = importlib.import_module(f"ionprint.stages.{stage}").arguments(args)
+        words, args = [word for word in args if word not in rest], rest
     if any(a in ("-m", "--multirun") for a in args):
         raise ConfigError("-m: sweeps are launched with `ionprint sweep KEY=A,B ...`")
     overrides = args
@@ -158,8 +169,8 @@ def dispatch(stage: str, args: list[str]) -> int:
     from ionprint.stages.terminal import LOG, logged
 
     cfg = config.compose(overrides, root)
-    with logged(LOG, " ".join(["ionprint", stage, *runs, *overrides])):
-        importlib.import_module(f"ionprint.stages.{stage}").run(cfg, *runs)
+    with logged(LOG, " ".join(["ionprint", stage, *words, *overrides])):
+        importlib.import_module(f"ionprint.stages.{stage}").run(cfg, *runs, **options)
     return 0
 
 

@@ -34,6 +34,22 @@ class DataError(IonprintError, ValueError):
     """A table lacks what a stage needs: a column, a class, enough spectra."""
 
 
+class InputError(DataError):
+    """A spectrum that is to be read lacks something.
+
+    Attributes
+    ----------
+    field : str
+        Which part of it.
+    reason : str
+        What was got, what was expected.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field, self.reason = field, reason
+
+
 class NoWeightsError(DataError):
     """A model has neither weights nor importances to rank ions by."""
 

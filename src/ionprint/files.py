@@ -124,12 +124,19 @@ def write_json(value: Any, path: Path) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def replace_json(value: Any, path: Path) -> None:
-    """Write JSON beside other results; an earlier file stays until this one is whole."""
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give a new file that takes the place of `path` only when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as scratch:
-        write_json(value, Path(scratch) / path.name)
+        yield Path(scratch) / path.name
         (Path(scratch) / path.name).replace(path)
+
+
+def replace_json(value: Any, path: Path) -> None:
+    """Write JSON beside other results; an earlier file stays until this one is whole."""
+    with replaced(path) as new:
+        write_json(value, new)
 
 
 def write_yaml(value: Any, path: Path) -> None:
@@ -146,3 +153,32 @@ def read_yaml(path: Path) -> Any:
     import yaml
 
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def write_arrays(arrays: Any, path: Path) -> None:
+    """Write arrays by name, compressed; the same arrays give the same bytes."""
+    import numpy as np
+
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def joined(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Bring several sets of arrays together, each name behind that of its set: `votes/weights`."""
+    return {f"{part}/{name}": value for part, own in parts.items() for name, value in own.items()}
+
+
+def below(arrays: Any, part: str) -> dict[str, Any]:
+    """Return one of the sets that `joined` brought together."""
+    return {
+        name.removeprefix(f"{part}/"): value
+        for name, value in arrays.items()
+        if name.startswith(f"{part}/")
+    }
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """Read what `write_arrays` wrote; nothing in the file can be more than numbers and text."""
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)

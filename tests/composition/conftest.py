@@ -69,7 +69,7 @@ def known():
 
 @pytest.fixture(scope="session")
 def reader(known):
-    return Reader(known.references, number=300, false_alarms=0.05, seed=0)
+    return Reader.fit(known.references, number=300, false_alarms=0.05, seed=0)
 
 
 @pytest.fixture(scope="session")

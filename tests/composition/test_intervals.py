@@ -28,7 +28,7 @@ def test_nine_of_ten_fresh_shares_lie_within():
 def test_of_mixtures_of_other_pellets_nine_of_ten_lie_within(known, reader, mixed):
     shares = mixed(300, 20)
     read = reader.read(known.surfaces(shares, 20)).fraction
-    low, high = reader.intervals["fraction"].around(read)
+    low, high = reader.intervals.around(read)
     assert ((low <= shares) & (shares <= high)).mean() > 0.88
     assert (high - low).mean() < 0.2
 

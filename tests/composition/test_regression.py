@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ionprint.composition.pseudo_mixtures import draw
-from ionprint.composition.regression import KINDS, Regression
+from ionprint.composition.regression import KINDS, Regression, Regressions
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +44,13 @@ def test_total_counts_do_not_matter(known, fitted, kind):
     counts = known.references.counts
     once, tenfold = (fitted[kind].shares(k * counts) for k in (1, 10))
     assert once == pytest.approx(tenfold, abs=1e-9)
+
+
+def test_all_regressions_read_about_the_same_as_unmixing(known, reader, mixed):
+    shares = mixed(100, 61)
+    counts = known.surfaces(shares, 61)
+    regressions = Regressions(known.references, number=300, seed=0)
+    fraction = reader.read(counts).fraction
+    assert set(regressions.amounts(counts)) == set(regressions.intervals) == set(KINDS)
+    for found in regressions.amounts(counts).values():
+        assert np.abs(found - fraction).mean() < 0.06

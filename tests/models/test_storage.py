@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 
 from ionprint.errors import DataError, ModelFileError
 from ionprint.models.pipeline import fitting
+from ionprint.models.sealing import seal
 from ionprint.models.storage import TrainedModel, load_model, save_model
 
 MZ = np.array([7.0165, 9.0322, 16.048, 33.0511])
@@ -78,6 +80,7 @@ from pathlib import Path
 import numpy as np
 from ionprint.config import compose
 from ionprint.models.pipeline import build
+from ionprint.models.sealing import seal
 from ionprint.models.storage import TrainedModel, save_model
 areas = np.random.default_rng(0).poisson(50, (30, 4))
 MODELS = "logistic svm_linear random_forest pls_da gradient_boosting mlp".split()
@@ -100,7 +103,7 @@ def test_equal_models_are_equal_bytes_in_any_process(project, tmp_path, contents
         command = [sys.executable, "-c", FIT, str(folder), str(project)]
         subprocess.run(command, check=True, env=environment)
         files.append(contents(folder))
-    assert len(files[0]) == 3 * 6
+    assert len(files[0]) == 4 * 6
     assert files[0] == files[1]
 
 
@@ -128,27 +131,66 @@ def test_foreign_types_are_neither_saved_nor_loaded(problem, saved, tmp_path_fac
         save_model(TrainedModel(pipeline, MZ, {}), saved)
     assert (saved / "model.skops").read_bytes() == before
     skops.io.dump(pipeline, saved / "model.skops")
+    seal(saved)
     with pytest.raises(ModelFileError, match="not allowed"):
         load_model(saved)
 
 
 def test_what_is_no_pipeline_is_refused(saved):
     skops.io.dump(LogisticRegression(), saved / "model.skops")
+    seal(saved)
     with pytest.raises(ModelFileError, match="no ionprint model"):
         load_model(saved)
 
 
-@pytest.mark.parametrize("name", ["model.skops", "model.yaml", "peaks.csv"])
+@pytest.mark.parametrize("name", ["model.skops", "model.yaml", "peaks.csv", "SHA256SUMS"])
 def test_a_missing_file_is_named(saved, name):
     (saved / name).unlink()
-    with pytest.raises(ModelFileError, match=rf"{name} is not there.*ionprint train"):
+    with pytest.raises(ModelFileError, match=rf"{name} is not there.*train"):
         load_model(saved)
+
+
+def test_a_file_that_was_changed_is_not_loaded(saved):
+    for name in ("model.skops", "model.yaml", "peaks.csv"):
+        good = (saved / name).read_bytes()
+        (saved / name).write_bytes(good + b"\n")
+        with pytest.raises(ModelFileError, match=rf"{name} is not what was saved"):
+            load_model(saved)
+        (saved / name).write_bytes(good)
+    assert load_model(saved).classes == ["c0", "c1", "c2"]
+
+
+def test_the_seal_is_one_that_people_can_check(saved):
+    checked = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=saved, capture_output=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_seal_names_files_of_its_own_folder_alone(saved):
+    sums = (saved / "SHA256SUMS").read_text()
+    (saved / "SHA256SUMS").write_text(sums.replace("peaks.csv", "../peaks.csv"))
+    with pytest.raises(ModelFileError, match="is not there"):
+        load_model(saved)
+
+
+def test_another_minor_version_of_scikit_learn_is_refused(saved):
+    about = (saved / "model.yaml").read_text()
+    here = version("scikit-learn")
+    major, minor, patch = here.split(".")[:3]
+    for other, good in ((f"{major}.{minor}.77", True), (f"{major}.{int(minor) + 1}.0", False)):
+        (saved / "model.yaml").write_text(about.replace(f"learn: {here}", f"learn: {other}"))
+        seal(saved)
+        if good:
+            load_model(saved)
+            continue
+        with pytest.raises(ModelFileError, match=rf"pip install scikit-learn=={other}.*dvc repro"):
+            load_model(saved)
 
 
 @pytest.mark.parametrize("name", ["model.skops", "model.yaml", "peaks.csv"])
 @pytest.mark.parametrize("content", [b"", b"\0\xff\xfe{[", b"PK\x03\x04", b"mz\nmany\n", b"x: 'y"])
 def test_a_damaged_file_is_refused(saved, name, content):
     (saved / name).write_bytes(content)
+    seal(saved)
     with pytest.raises(ModelFileError):
         load_model(saved)
 
@@ -163,6 +205,7 @@ def test_a_cut_or_changed_archive_is_refused_or_right(saved, trained, problem):
         flipped = bytes([good[at] ^ (1 << kind % 8)])
         bad = good[:at] if kind % 3 == 0 else good[:at] + flipped + good[at + 1 :]
         (saved / "model.skops").write_bytes(bad)
+        seal(saved)
         try:
             back = load_model(saved)
         except ModelFileError:
@@ -180,12 +223,14 @@ def test_a_schema_without_a_part_is_refused(saved):
         with zipfile.ZipFile(path, "w") as archive:
             for name, content in {**parts, "schema.json": text}.items():
                 archive.writestr(name, content)
+        seal(saved)
         with pytest.raises(ModelFileError):
             load_model(saved)
 
 
 def test_another_number_of_peaks_is_refused(saved):
     (saved / "peaks.csv").write_text("mz\n7.0165\n9.0322\n")
+    seal(saved)
     with pytest.raises(ModelFileError, match="2 peaks, the model 4"):
         load_model(saved)
 
@@ -246,6 +291,7 @@ def test_a_folder_that_forgot_its_primary_ions_is_refused(by_dose, tmp_path):
     save_model(by_dose[0], tmp_path)
     about = (tmp_path / "model.yaml").read_text()
     (tmp_path / "model.yaml").write_text(about.replace("dose_column: primary_ions\n", ""))
+    seal(tmp_path)
     with pytest.raises(ModelFileError, match="4 peaks, the model 5"):
         load_model(tmp_path)
 

@@ -36,8 +36,8 @@ def expected_counts(areas, background=0.05, start=3.98, bins=700, step=STEP, nam
 
 
 PEAKS = peaks_at(CENTRES, AREAS)
-FIT = Fit(expected_counts(AREAS), PEAKS)
-BORDERS = Borders(PEAKS)
+FIT = Fit.of(expected_counts(AREAS), PEAKS)
+BORDERS = Borders.of(PEAKS)
 
 
 def drawn(spectrum, rng):
@@ -145,7 +145,7 @@ def between(edges, width=1e-3):
 def test_areas_of_a_partition_add_up_to_all_counts(counts, cuts):
     spectrum = Spectrum("s", np.array(counts, float), 1.0, 1.0 / len(counts))
     partition = between(np.unique([1.0, *np.square(cuts), 4.0]))
-    areas, errors = Borders(partition)(spectrum)
+    areas, errors = Borders.of(partition)(spectrum)
     assert areas.sum() == pytest.approx(sum(counts))
     assert errors == pytest.approx(np.sqrt(areas))
 
@@ -156,7 +156,7 @@ def test_peaks_that_touch_take_their_background_where_their_run_ends():
     counts[480:500], counts[500:520] = 101, 11
     spectrum = Spectrum("s", counts, 4.0, 1e-3)
     pair = between(np.square([4.48, 4.5, 4.52]), width=5e-3)
-    areas, errors = Borders(pair)(spectrum)
+    areas, errors = Borders.of(pair)(spectrum)
     assert areas == pytest.approx([2000, 200])
     # 20 bins in 40 of background, whose error counts with the square of their share
     beside = np.sqrt(np.array([2020, 220]) + 0.5**2 * 40)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ionprint.errors import DataError
-from ionprint.ions.formula import ion_mz
+from ionprint.ions.formula import ion_mz, possible_mass
 from ionprint.spectra.calibration import centroids
 from ionprint.spectra.integration import integration
-from ionprint.spectra.search import find_peaks, peak_width, possible_mass, summed
+from ionprint.spectra.search import find_peaks, peak_width, summed
 from ionprint.spectra.spectrum import Spectrum
 from ionprint.spectra.table import peak_names
 

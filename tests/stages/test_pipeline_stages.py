@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ionprint.cli import main
-from ionprint.composition.tables import holds
+from ionprint.composition.wording import holds
 from ionprint.config import compose
 from ionprint.files import read_table
 from ionprint.ions.formula import ion_mz
@@ -41,6 +41,7 @@ def test_all_files_are_there_and_no_others(with_results, contents):
         "peaks/sum_spectrum.json",
         "peaks/sum_spectrum.parquet",
         "peaks/sample_spectra.parquet",
+        "peaks/method.npz",
         "tuning/trials.csv",
         "tuning/outer_trials.csv",
         "tuning/best.yaml",
@@ -54,6 +55,8 @@ def test_all_files_are_there_and_no_others(with_results, contents):
         "ranking/summary.json",
         "checks/checks.csv",
         "model/model.skops",
+        "model/reading.npz",
+        "model/SHA256SUMS",
         "model/model.yaml",
         "model/peaks.csv",
         "model/config.yaml",

@@ -1,9 +1,13 @@
 """Who is champion: the first, then whoever is not worse on the same data."""
 
-import pytest
-from toy_project import write_results
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from ionprint.tracking.registry import by_hand
+import pandas as pd
+import pytest
+from toy_project import COMPOUNDS, write_results
+
+from ionprint.tracking.champion import moves_of
 from ionprint.tracking.run import log_run
 
 
@@ -36,6 +40,75 @@ def test_the_champion_is_not_worse_than_the_one_before(root, request, score, win
     new = log(root, model, "new", seed=2, score=score)
     assert (new.version, new.champion) == (2, wins)
     assert champion(model) == (2 if wins else 1)
+    assert [m.version for m in moves_of(model)] == ([1, 2] if wins else [1])
+
+
+def write_spectra(outputs, rows):
+    """Write what was read of spectra: role, expected, alarm, and which compounds are called."""
+    rows = [
+        {"role": r, "expected": e, "alarm": a, **{f"present_{c}": c in called for c in COMPOUNDS}}
+        for r, e, a, called in rows
+    ]
+    pd.DataFrame(rows).to_csv(Path(outputs) / "composition/spectra.csv", index=False)
+
+
+def test_a_version_tells_what_it_was_made_from_and_how_it_was_judged(root, monkeypatch):
+    import mlflow
+
+    monkeypatch.setenv("USER", "anna")
+    monkeypatch.setattr("ionprint.tracking.results.code_version", lambda: ("c" * 40, True))
+    cfg = write_results(root, "told", failed=["dummy_check"])
+    rows = [
+        ("mixture", "LiF+LiOH", "inside", ["LiF", "LiOH"]),
+        ("mixture", "LiF+LiOH", "outside", ["LiF", "Li2CO3"]),
+        ("mixture", "LiF+NaF", "outside", ["LiF"]),  # rightly outside
+        ("mixture", "", "outside", ["LiF"]),
+        ("anode", "LiOH", "outside", ["LiF"]),  # what is expected of an anode is not known
+    ]
+    write_spectra("told", rows)
+    log_run(cfg)
+    tags = mlflow.MlflowClient().get_model_version("told", "1").tags
+    told = {k.removeprefix("ionprint."): v for k, v in tags.items()}
+    assert told["data"] == "a" * 64
+    assert (told["commit"], told["dirty"], told["by"]) == ("c" * 40, "true", "anna")
+    assert (told["model"], told["scaling"]) == ("logistic", "minmax")
+    assert told["checks_failed"] == "dummy_check"
+    age = datetime.now(UTC) - datetime.fromisoformat(told["registered"])
+    assert timedelta(seconds=-1) <= age < timedelta(minutes=1)
+    figures = [float(told[k]) for k in ("mixtures", "presence_f1", "exactly_right", "false_alarms")]
+    assert figures == pytest.approx([3, 2 * 4 / (5 + 5), 2 / 3, 1 / 2])
+
+
+def test_without_known_mixtures_no_figure_of_them_is_told(root):
+    import mlflow
+
+    cfg = write_results(root, "unknown")
+    write_spectra("unknown", [("anode", "LiF", "inside", ["LiF"]), ("mixture", "", "inside", [])])
+    log_run(cfg)
+    tags = mlflow.MlflowClient().get_model_version("unknown", "1").tags
+    assert not {"ionprint.presence_f1", "ionprint.mixtures", "ionprint.false_alarms"} & {*tags}
+
+
+@pytest.mark.parametrize(
+    ("score", "called", "wins"),
+    [
+        ((0.95, 0.94, 0.2), ["LiF"], False),
+        ((0.95, 0.94, 0.2), ["LiF", "LiOH"], True),
+        ((0.95, 0.94, 0.1), ["LiF"], True),
+    ],
+)
+def test_of_equal_scores_the_better_read_mixtures_count(root, request, score, called, wins):
+    model = request.node.name.replace("[", "-").strip("]")
+    for name, seed, of, said in (
+        ("old", 1, (0.95, 0.94, 0.2), ["LiF", "LiOH"]),
+        ("new", 2, score, called),
+    ):
+        cfg = write_results(root, f"{model}-{name}", seed=seed, score=of)
+        write_spectra(cfg.outputs, [("mixture", "LiF+LiOH", "inside", said)])
+        cfg.tracking.experiment = cfg.tracking.model_name = model
+        new = log_run(cfg).registered
+    assert new.champion == wins
+    assert wins or "presence F1 0.6667, the champion's 1.0000" in new.message
 
 
 def test_other_data_do_not_move_the_champion(root):
@@ -44,9 +117,8 @@ def test_other_data_do_not_move_the_champion(root):
     log(root, "otherdata", "old", seed=1)
     new = log(root, "otherdata", "new", seed=2, score=(1.0, 1.0, 0.0), data="b")
     assert not new.champion
-    assert "another data" in new.message
-    assert "make ui" in new.message
-    assert by_hand("otherdata", 2) in new.message
+    assert "version 1 stays champion: it was judged on other data" in new.message
+    assert "run: ionprint promote 2 tracking.model_name=otherdata" in new.message
     about = mlflow.MlflowClient().get_model_version("otherdata", "2").description
     assert about.startswith("accuracy 1.000, f1 macro 1.000, log loss 0.000 (")
     assert about.endswith(new.message)

@@ -1,10 +1,15 @@
 """The alarm: spectra that the references and their mixtures do not explain."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ionprint.composition.held_out import HeldOut
-from ionprint.composition.references import References
 from ionprint.composition.unmixing import FAR, Explained, Unmixing, excess_errors
+
+if TYPE_CHECKING:
+    from ionprint.composition.held_out import HeldOut
+    from ionprint.composition.references import References
 
 MOST_NAMED = 5
 
@@ -32,6 +37,7 @@ class Conformal:
     """
 
     def __init__(self, odd: np.ndarray, group: np.ndarray) -> None:
+        self.odd, self.group = odd, group
         self._groups = [np.sort(odd[group == g]) for g in np.unique(group)]
         self.pellets = len(self._groups)
 
@@ -56,9 +62,16 @@ class Distance:
     references : References
     """
 
-    def __init__(self, references: References) -> None:
-        self._amounts = Unmixing(references)
-        self._groups = Unmixing(references, by_group=True)
+    def __init__(self, references: "References") -> None:
+        self.amounts = Unmixing(references)
+        self.groups = Unmixing(references, by_group=True)
+
+    @classmethod
+    def on(cls, amounts: Unmixing, groups: Unmixing) -> "Distance":
+        """Take the unmixing on the compounds' mean spectra, and that on those of all groups."""
+        made = object.__new__(cls)
+        made.amounts, made.groups = amounts, groups
+        return made
 
     def nearest(self, counts: np.ndarray, cleaned: Explained) -> np.ndarray:
         """Return the counts that the mean spectra of all groups explain.
@@ -69,11 +82,11 @@ class Distance:
         cleaned : Explained
             What the compounds explain with foreign ions set aside, to weight this fit by.
         """
-        return self._groups.nearest(counts, cleaned).expected
+        return self.groups.nearest(counts, cleaned).expected
 
     def of(self, counts: np.ndarray) -> np.ndarray:
         """Return the distance of each spectrum, shape (n_spectra,)."""
-        cleaned = self._amounts.set_aside(counts, self._amounts.explain(counts))
+        cleaned = self.amounts.set_aside(counts, self.amounts.explain(counts))
         return distance(counts, self.nearest(counts, cleaned))
 
 
@@ -93,7 +106,7 @@ class Alarm:
         Largest share of total counts that any reference spectrum has in each ion.
     """
 
-    def __init__(self, references: References, held_out: list[HeldOut]) -> None:
+    def __init__(self, references: "References", held_out: "list[HeldOut]") -> None:
         self.distance = Distance(references)
         self.highest = references.shares.max(axis=0)
         distances, beyond, groups = [], [], []
@@ -105,6 +118,24 @@ class Alarm:
         group = np.concatenate(groups)
         self.unexplained = Conformal(np.concatenate(distances), group)
         self.outlying = Conformal(np.concatenate(beyond), group)
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray], distance: Distance) -> "Alarm":
+        """Take what `arrays` returned, beside the distance, which is kept with the unmixing."""
+        made = object.__new__(cls)
+        made.distance, made.highest = distance, arrays["highest"]
+        made.unexplained = Conformal(arrays["unexplained"], arrays["group"])
+        made.outlying = Conformal(arrays["outlying"], arrays["group"])
+        return made
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what it has learned, but for the distance."""
+        return {
+            "highest": self.highest,
+            "unexplained": self.unexplained.odd,
+            "outlying": self.outlying.odd,
+            "group": self.unexplained.group,
+        }
 
 
 def distance(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:

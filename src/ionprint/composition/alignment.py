@@ -1,13 +1,20 @@
 """Spectra with a peak list of their own, brought onto that of the references."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from ionprint.errors import DataError
-from ionprint.spectra.table import PeakTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ionprint.spectra.table import PeakTable
 
 
-def align(references: PeakTable, spectra: PeakTable, ppm: float) -> tuple[PeakTable, PeakTable]:
+def align(
+    references: "PeakTable", spectra: "PeakTable", ppm: float
+) -> "tuple[PeakTable, PeakTable]":
     """Give two peak tables the same peaks.
 
     Parameters
@@ -22,6 +29,8 @@ def align(references: PeakTable, spectra: PeakTable, ppm: float) -> tuple[PeakTa
         Both on all peaks of either: those of the references at their m/z, and those that only the
         spectra have. What a table does not have is zero.
     """
+    from ionprint.spectra.table import PeakTable
+
     if np.array_equal(references.mz, spectra.mz):
         return references, spectra
     old, new = matches(references.mz, spectra.mz, ppm)
@@ -51,7 +60,7 @@ def matches(first: np.ndarray, second: np.ndarray, ppm: float) -> tuple[np.ndarr
     Parameters
     ----------
     first, second : ndarray
-        m/z (u), rising.
+        m/z (u), rising, each once.
     ppm : float
 
     Returns
@@ -59,19 +68,42 @@ def matches(first: np.ndarray, second: np.ndarray, ppm: float) -> tuple[np.ndarr
     ndarray of int, ndarray of int
         Places in `first` and in `second`.
     """
-    from scipy.spatial import KDTree
-
     if not first.size or not second.size:
         return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
     # distances on a logarithmic axis are relative
-    a, b = np.log(first)[:, None], np.log(second)[:, None]
-    distance, there = KDTree(b).query(a)
-    _, back = KDTree(a).query(b)
-    mutual = (back[there] == np.arange(first.size)) & (distance <= ppm * 1e-6)
+    a, b = np.log(first), np.log(second)
+    there, back = _nearest(a, b), _nearest(b, a)
+    mutual = (back[there] == np.arange(first.size)) & (np.abs(b[there] - a) <= ppm * 1e-6)
     return np.flatnonzero(mutual), there[mutual]
 
 
-def coverage(references: PeakTable, mz: np.ndarray, ppm: float) -> float:
+def _nearest(points: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Return the place of the nearest of rising numbers to each point."""
+    after = np.clip(np.searchsorted(among, points), 1, max(among.size - 1, 1))
+    before = after - 1
+    after = np.minimum(after, among.size - 1)
+    return np.where(points - among[before] <= among[after] - points, before, after)
+
+
+def signal_weight(references: "PeakTable") -> np.ndarray:
+    """Return what each peak of the references weighs in their signal; sums to 1.
+
+    Parameters
+    ----------
+    references : PeakTable
+
+    Returns
+    -------
+    ndarray, shape (n_peaks,)
+        As the square root of its mean share of counts, as in the alarm, so that the strongest few
+        do not decide alone.
+    """
+    shares = references.areas / np.maximum(references.areas.sum(axis=1, keepdims=True), 1)
+    weight = np.sqrt(shares.mean(axis=0))
+    return weight / weight.sum()
+
+
+def coverage(references: "PeakTable", mz: np.ndarray, ppm: float) -> float:
     """Return how much of the references' signal a peak list has a place for.
 
     Parameters
@@ -84,13 +116,10 @@ def coverage(references: PeakTable, mz: np.ndarray, ppm: float) -> float:
     Returns
     -------
     float
-        0 to 1; each peak of the references weighs as the square root of its mean share of counts,
-        as in the alarm, so that the strongest few do not decide alone.
+        0 to 1, by `signal_weight`.
     """
-    shares = references.areas / np.maximum(references.areas.sum(axis=1, keepdims=True), 1)
-    weight = np.sqrt(shares.mean(axis=0))
     found, _ = matches(references.mz, mz, ppm)
-    return float(weight[found].sum() / weight.sum())
+    return min(float(signal_weight(references)[found].sum()), 1.0)
 
 
 def refuse_uncovered(covered: float, least: float, where: str) -> None:
@@ -112,7 +141,7 @@ def refuse_uncovered(covered: float, least: float, where: str) -> None:
         )
 
 
-def names_of(mz: np.ndarray, peaks: pd.DataFrame, ppm: float) -> np.ndarray:
+def names_of(mz: np.ndarray, peaks: "pd.DataFrame", ppm: float) -> np.ndarray:
     """Return the ion of each peak from a list of named peaks, empty where there is none.
 
     Parameters

@@ -7,6 +7,9 @@ import numpy as np
 from ionprint.composition.pseudo_mixtures import PseudoMixtures, draw
 from ionprint.composition.references import References
 
+LESSONS = 5
+"""Draws of pseudo-mixtures that the votes of ions are the mean of."""
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -43,3 +46,20 @@ def hold_out(references: References, number: int, rng: np.random.Generator) -> l
         exam = draw(known, -(-number // len(parts)), rng, strangers=references.of(leave))
         held.append(HeldOut(known, draw(known, number, rng), exam))
     return held
+
+
+def lessons_of(
+    references: References, number: int, seed: int
+) -> tuple[list[HeldOut], list[PseudoMixtures]]:
+    """Draw all that readings learn from: references held out, and lessons of all of them.
+
+    Parameters
+    ----------
+    references : References
+    number : int
+        Pseudo-mixtures in one draw.
+    seed : int
+    """
+    rng = np.random.default_rng(seed)
+    held_out = hold_out(references, number, rng)
+    return held_out, [draw(references, number, rng) for _ in range(LESSONS)]

@@ -1,5 +1,7 @@
 """90 % intervals of amounts, from what the same reading makes of references it has not seen."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 GRID = np.linspace(0.0, 1.0, 51)
@@ -34,6 +36,17 @@ class Intervals:
             errors = (true[:, place] - read[:, place])[nearest]
             self.low[place], self.high[place] = np.quantile(errors, [tail, 1 - tail], axis=1)
             self.absent[place] = (true[:, place] == 0)[nearest].mean(axis=1) >= tail
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Intervals":
+        """Take what `arrays` returned."""
+        made = object.__new__(cls)
+        made.low, made.high, made.absent = (arrays[name] for name in ("low", "high", "absent"))
+        return made
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what it has learned."""
+        return {"low": self.low, "high": self.high, "absent": self.absent}
 
     def around(self, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of the intervals, each of the shape of `shares`, within 0 and 1."""

@@ -1,11 +1,13 @@
 """Whether each compound is there: learned from pseudo-mixtures, calibrated on those held out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ionprint.composition.held_out import HeldOut
-from ionprint.composition.pseudo_mixtures import PseudoMixtures
+if TYPE_CHECKING:
+    from ionprint.composition.held_out import HeldOut
+    from ionprint.composition.pseudo_mixtures import PseudoMixtures
 
 COUNTS = 1e4
 """Counts a spectrum is scaled to before the logarithm: an ion of 1 in 10,000 counts gives ln 2."""
@@ -36,7 +38,7 @@ class IonVote:
     """
 
     def __init__(
-        self, lessons: list[PseudoMixtures], advance: Callable[[], None] = lambda: None
+        self, lessons: "list[PseudoMixtures]", advance: Callable[[], None] = lambda: None
     ) -> None:
         from sklearn.linear_model import LogisticRegression
 
@@ -76,9 +78,9 @@ class Presence:
 
     def fit(
         self,
-        held_out: list[HeldOut],
+        held_out: "list[HeldOut]",
         amounts: np.ndarray,
-        lessons: list[PseudoMixtures],
+        lessons: "list[PseudoMixtures]",
         advance: Callable[[], None] = lambda: None,
     ) -> "Presence":
         """Learn from references alone.
@@ -97,37 +99,65 @@ class Presence:
         present = np.concatenate([part.exam.present for part in held_out])
         votes = [IonVote([part.lesson]).vote(part.exam.counts) for part in held_out]
         witnesses = _witnesses(np.concatenate(votes), amounts)
-        self._judges = [_judge(w, there) for w, there in zip(witnesses, present.T, strict=True)]
-        columns = zip(_scores(self._judges, witnesses).T, present.T, strict=True)
+        judges = [
+            _judge(w, there)
+            for w, there in zip(witnesses.transpose(2, 1, 0), present.T, strict=True)
+        ]
+        self.weights, self.intercept = (np.array(part) for part in zip(*judges, strict=True))
+        columns = zip(self._judged(witnesses).T, present.T, strict=True)
         self.thresholds = np.array([_best_threshold(*column) for column in columns])
         advance()
-        self._votes = IonVote(lessons, advance)
+        self.votes = IonVote(lessons, advance)
         return self
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Presence":
+        """Take what `arrays` returned."""
+        made, made.votes = cls(), object.__new__(IonVote)
+        made.weights, made.intercept = arrays["weights"], arrays["intercept"]
+        made.thresholds = arrays["thresholds"]
+        made.votes.weights, made.votes.intercept = arrays["votes"], arrays["votes_intercept"]
+        return made
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what it has learned."""
+        return {
+            "weights": self.weights,
+            "intercept": self.intercept,
+            "thresholds": self.thresholds,
+            "votes": self.votes.weights,
+            "votes_intercept": self.votes.intercept,
+        }
+
+    def spread(self, places: np.ndarray, size: int) -> "Presence":
+        """Return the same on a longer peak list, see `Reader.spread`."""
+        votes = np.zeros((len(self.votes.weights), size))
+        votes[:, places] = self.votes.weights
+        return self.of_arrays(self.arrays() | {"votes": votes})
 
     def scores(self, counts: np.ndarray, amounts: np.ndarray) -> np.ndarray:
         """Return the score of each compound, 0 to 1, shape (n_spectra, n_classes)."""
-        return _scores(self._judges, _witnesses(self._votes.vote(counts), amounts))
+        return self._judged(_witnesses(self.votes.vote(counts), amounts))
+
+    def _judged(self, witnesses: np.ndarray) -> np.ndarray:
+        odds = (witnesses * self.weights.T[:, None]).sum(axis=0) + self.intercept
+        return np.exp(-np.logaddexp(0, -odds))
 
 
-def _witnesses(votes: np.ndarray, amounts: np.ndarray) -> list[np.ndarray]:
-    """Return for each compound an array of shape (n_spectra, 2)."""
-    logs = np.log(amounts + LEAST)
-    return [np.column_stack(pair) for pair in zip(votes.T, logs.T, strict=True)]
+def _witnesses(votes: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+    """Return what the two say, shape (2, n_spectra, n_classes)."""
+    return np.stack([votes, np.log(amounts + LEAST)])
 
 
-def _judge(witnesses: np.ndarray, present: np.ndarray):
-    """Fit what the witnesses are worth together."""
+def _judge(witnesses: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return what the witnesses, shape (n_mixtures, 2), are worth together, and the intercept."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), LogisticRegression(C=1000.0)).fit(witnesses, present)
-
-
-def _scores(judges: list, witnesses: list[np.ndarray]) -> np.ndarray:
-    return np.column_stack(
-        [judge.predict_proba(w)[:, 1] for judge, w in zip(judges, witnesses, strict=True)]
-    )
+    scaler = StandardScaler().fit(witnesses)
+    model = LogisticRegression(C=1000.0).fit(scaler.transform(witnesses), present)
+    weights = model.coef_[0] / scaler.scale_
+    return weights, float(model.intercept_[0] - weights @ scaler.mean_)
 
 
 def _best_threshold(scores: np.ndarray, present: np.ndarray) -> float:

@@ -22,6 +22,22 @@ def probabilities(model: TrainedModel, table: PeakTable) -> pd.DataFrame:
     return model.probabilities(table.inputs(model.dose_column))
 
 
+def limits(model: TrainedModel, references: PeakTable, multiple: float) -> np.ndarray:
+    """Return what scaled intensities of outliers are clipped at, shape (n_peaks,).
+
+    Parameters
+    ----------
+    model : TrainedModel
+    references : PeakTable
+        What the model learned from.
+    multiple : float
+        See `truncated`.
+    """
+    known = model.scaled(references.inputs(model.dose_column))
+    lowest, highest = known.min(axis=0), known.max(axis=0)
+    return lowest + multiple * (highest - lowest)
+
+
 def truncated(
     model: TrainedModel, table: PeakTable, references: PeakTable, multiple: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -52,14 +68,10 @@ def truncated(
     """
     if table.samples.empty:
         return probabilities(model, table), pd.DataFrame(columns=CLIPPED)
-    steps, classifier = model.pipeline[:-1], model.pipeline[-1]
-    column = model.dose_column
-    known = steps.transform(references.inputs(column))
-    lowest, highest = known.min(axis=0), known.max(axis=0)
-    limit = lowest + multiple * (highest - lowest)
-    scaled = steps.transform(table.inputs(column))
+    limit = limits(model, references, multiple)
+    scaled = model.scaled(table.inputs(model.dose_column))
     over = scaled > limit
-    found = classifier.predict_proba(np.minimum(scaled, limit))
+    found = model.classified(np.minimum(scaled, limit))
     rows, peaks = np.nonzero(over)
     clipped = pd.DataFrame(
         {

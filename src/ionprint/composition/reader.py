@@ -1,22 +1,18 @@
 """All readings of a surface, set by the references alone."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from ionprint.composition.alarm import Alarm, distance, excess, residual_ions
-from ionprint.composition.held_out import hold_out
+from ionprint.composition.alarm import Alarm, Distance, distance, excess, residual_ions
+from ionprint.composition.held_out import LESSONS, lessons_of
 from ionprint.composition.intervals import Intervals
 from ionprint.composition.presence import Presence
-from ionprint.composition.pseudo_mixtures import draw
 from ionprint.composition.references import References
-from ionprint.composition.regression import KINDS, Regression
 from ionprint.composition.unmixing import FAR, Unmixing, excess_errors
 from ionprint.errors import DataError, listed
-
-LESSONS = 5
-"""Draws of pseudo-mixtures that the votes of ions are the mean of."""
+from ionprint.files import below, joined
 
 BATCH = 250
 """Spectra read at once, so that they stay in the processor's cache."""
@@ -68,57 +64,115 @@ class Reading:
         return cls(*(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
 
 
+@dataclass(frozen=True)
 class Reader:
     """Presence, fractions with intervals, and the alarm.
 
-    Parameters
+    Attributes
     ----------
-    references : References
-        All that anything is learned from.
-    number : int
-        Pseudo-mixtures in one draw.
+    classes : list of str
+        The compounds.
+    unmixing : Unmixing
+    intervals : Intervals
+        Of the fractions.
+    presence : Presence
+    alarm : Alarm
     false_alarms : float
-        Share of known mixtures that may raise an alarm; never set below what the number of pellets
-        can tell, see `Conformal.least`.
-    seed : int
-    advance : callable, optional
-        Called after each of `STEPS` steps.
+        Share of known mixtures that may raise an alarm; never below what the number of pellets can
+        tell, see `Conformal.least`.
     """
 
-    STEPS = 3 + LESSONS + len(KINDS)
+    classes: list[str]
+    unmixing: Unmixing
+    intervals: Intervals
+    presence: Presence
+    alarm: Alarm
+    false_alarms: float
 
-    def __init__(
-        self,
+    STEPS = 3 + LESSONS
+
+    @classmethod
+    def fit(
+        cls,
         references: References,
         number: int,
         false_alarms: float,
         seed: int,
         advance: Callable[[], None] = lambda: None,
-    ) -> None:
-        rng = np.random.default_rng(seed)
-        held_out = hold_out(references, number, rng)
-        lessons = [draw(references, number, rng) for _ in range(LESSONS)]
+    ) -> "Reader":
+        """Learn all readings from references alone.
+
+        Parameters
+        ----------
+        references : References
+        number : int
+            Pseudo-mixtures in one draw.
+        false_alarms : float
+            Share of known mixtures that may raise an alarm.
+        seed : int
+        advance : callable, optional
+            Called after each of `STEPS` steps.
+        """
+        held_out, lessons = lessons_of(references, number, seed)
         true = np.concatenate([part.exam.shares for part in held_out])
         amounts = np.concatenate(
             [Unmixing(part.known).explain(part.exam.counts).shares for part in held_out]
         )
-        self.references = references
-        self.classes = references.classes
-        self.unmixing = Unmixing(references)
-        self.intervals = {"fraction": Intervals(amounts, true)}
+        intervals = Intervals(amounts, true)
         advance()
-        self.presence = Presence().fit(held_out, amounts, lessons, advance)
-        self.alarm = Alarm(references, held_out)
+        presence = Presence().fit(held_out, amounts, lessons, advance)
+        alarm = Alarm(references, held_out)
         advance()
-        self.false_alarms = max(false_alarms, self.alarm.unexplained.least)
-        self.regressions = {}
-        for kind in KINDS:
-            read = np.concatenate(
-                [Regression(kind, seed).fit(p.lesson).shares(p.exam.counts) for p in held_out]
-            )
-            self.intervals[kind] = Intervals(read, true)
-            self.regressions[kind] = Regression(kind, seed).fit(lessons[0])
-            advance()
+        level = max(false_alarms, alarm.unexplained.least)
+        unmixing = alarm.distance.amounts
+        return cls(references.classes, unmixing, intervals, presence, alarm, level)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all it has learned as arrays, to be stored."""
+        parts = {
+            "unmixing": self.unmixing.arrays(),
+            "groups": self.alarm.distance.groups.arrays(),
+            "intervals": self.intervals.arrays(),
+            "presence": self.presence.arrays(),
+            "alarm": self.alarm.arrays(),
+        }
+        known = {"classes": np.array(self.classes), "false_alarms": np.array(self.false_alarms)}
+        return known | joined(parts)
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Reader":
+        """Take what `arrays` returned."""
+        unmixing = Unmixing.of_arrays(below(arrays, "unmixing"))
+        groups = Unmixing.of_arrays(below(arrays, "groups"))
+        return cls(
+            arrays["classes"].tolist(),
+            unmixing,
+            Intervals.of_arrays(below(arrays, "intervals")),
+            Presence.of_arrays(below(arrays, "presence")),
+            Alarm.of_arrays(below(arrays, "alarm"), Distance.on(unmixing, groups)),
+            float(arrays["false_alarms"]),
+        )
+
+    def spread(self, places: np.ndarray, size: int) -> "Reader":
+        """Return the reader on a longer peak list, with peaks that no reference has.
+
+        Parameters
+        ----------
+        places : ndarray of int
+            Where the references' own peaks stand in the longer list.
+        size : int
+            Peaks in it.
+        """
+        alarm = self.alarm
+        unmixing = self.unmixing.spread(places, size)
+        groups = alarm.distance.groups.spread(places, size)
+        highest = np.zeros(size)
+        highest[places] = alarm.highest
+        wider = Alarm.of_arrays(
+            alarm.arrays() | {"highest": highest}, Distance.on(unmixing, groups)
+        )
+        presence = self.presence.spread(places, size)
+        return replace(self, unmixing=unmixing, presence=presence, alarm=wider)
 
     def read(self, counts: np.ndarray) -> Reading:
         """Read spectra.
@@ -176,10 +230,6 @@ class Reader:
     def _nearest(self, counts: np.ndarray) -> np.ndarray:
         cleaned = self.unmixing.set_aside(counts, self.unmixing.explain(counts))
         return self.alarm.distance.nearest(counts, cleaned)
-
-    def amounts(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the shares by each regression, for comparison with the fractions."""
-        return {kind: model.shares(counts) for kind, model in self.regressions.items()}
 
 
 def refuse_empty(counts: np.ndarray, files: np.ndarray) -> None:

@@ -1,11 +1,14 @@
 """The pure compounds that mixtures are read with, and how they are held out in turn."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ionprint.errors import DataError
-from ionprint.spectra.table import PeakTable
+
+if TYPE_CHECKING:
+    from ionprint.spectra.table import PeakTable
 
 MOST_PARTS = 5
 PRIOR_SCATTER, PRIOR_WEIGHT = 0.15, 10.0
@@ -41,7 +44,7 @@ class References:
             raise DataError(f"references of 2 compounds or more are needed, got {self.classes}")
 
     @classmethod
-    def of_table(cls, table: PeakTable, group: str | None) -> "References":
+    def of_table(cls, table: "PeakTable", group: str | None) -> "References":
         """Take the spectra of a peak table.
 
         Parameters

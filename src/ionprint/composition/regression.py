@@ -1,11 +1,15 @@
 """Amounts by regression on pseudo-mixtures, beside those by unmixing."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ionprint.composition.held_out import lessons_of
+from ionprint.composition.intervals import Intervals
 from ionprint.composition.presence import log_intensities
 from ionprint.composition.pseudo_mixtures import PseudoMixtures
+from ionprint.composition.references import References
 
 KINDS = ("forest", "kernel")
 
@@ -57,3 +61,46 @@ class Regression:
         """
         found = np.maximum(self._model.predict(log_intensities(counts) - self._mean), 0)
         return found / np.maximum(found.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+
+
+class Regressions:
+    """All kinds of regression with their intervals, for comparison with the fractions.
+
+    Parameters
+    ----------
+    references : References
+    number : int
+        Pseudo-mixtures in one draw.
+    seed : int
+    advance : callable, optional
+        Called after each of `STEPS` steps.
+
+    Attributes
+    ----------
+    intervals : dict of str to Intervals
+        By kind.
+    """
+
+    STEPS = len(KINDS)
+
+    def __init__(
+        self,
+        references: References,
+        number: int,
+        seed: int,
+        advance: Callable[[], None] = lambda: None,
+    ) -> None:
+        held_out, lessons = lessons_of(references, number, seed)
+        true = np.concatenate([part.exam.shares for part in held_out])
+        self.intervals, self._fitted = {}, {}
+        for kind in KINDS:
+            read = np.concatenate(
+                [Regression(kind, seed).fit(p.lesson).shares(p.exam.counts) for p in held_out]
+            )
+            self.intervals[kind] = Intervals(read, true)
+            self._fitted[kind] = Regression(kind, seed).fit(lessons[0])
+            advance()
+
+    def amounts(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the shares of each compound by each kind, shape (n_spectra, n_classes)."""
+        return {kind: model.shares(counts) for kind, model in self._fitted.items()}

@@ -1,22 +1,21 @@
 """All readings side by side: a row a spectrum, a row a sample, a row a piece of evidence."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from ionprint.composition.evidence import witnesses
 from ionprint.composition.reader import Reader, Reading
+from ionprint.composition.regression import Regressions
+from ionprint.composition.wording import ion_text
 from ionprint.spectra.table import PeakTable
 
 IONS = 10
 """Ions of a component that are listed."""
 LEAST = 0.01
 """Counts that are expected of an ion that is listed where it is not seen."""
-CALLED = 0.5
-"""Share of a sample's spectra from which on what is seen in them is said of the sample."""
 VERDICTS = ("strong", "weak", "noise")
 EVIDENCE = (
     "file sample compound claim rank side mz ion counts above_background above_others "
@@ -25,7 +24,11 @@ EVIDENCE = (
 
 
 def readings_table(
-    table: PeakTable, reader: Reader, reading: Reading, names: np.ndarray
+    table: PeakTable,
+    reader: Reader,
+    reading: Reading,
+    names: np.ndarray,
+    regressions: Regressions | None = None,
 ) -> pd.DataFrame:
     """Return what is read from each spectrum beside the classifier's probabilities.
 
@@ -37,6 +40,8 @@ def readings_table(
         Of these spectra.
     names : ndarray of str, shape (n_peaks,)
         Ion of each peak, empty where it is not known.
+    regressions : Regressions, optional
+        Amounts beside those of the reader.
 
     Returns
     -------
@@ -50,8 +55,12 @@ def readings_table(
     for place, compound in enumerate(reader.classes):
         columns[f"presence_{compound}"] = reading.presence[:, place]
         columns[f"present_{compound}"] = reading.present[:, place]
-    for kind, shares in {"fraction": reading.fraction, **reader.amounts(table.areas)}.items():
-        low, high = reader.intervals[kind].around(shares)
+    amounts, intervals = {"fraction": reading.fraction}, {"fraction": reader.intervals}
+    if regressions is not None:
+        amounts |= regressions.amounts(table.areas)
+        intervals |= regressions.intervals
+    for kind, shares in amounts.items():
+        low, high = intervals[kind].around(shares)
         for place, compound in enumerate(reader.classes):
             columns[f"{kind}_{compound}"] = shares[:, place]
             columns[f"{kind}_{compound}_low"] = low[:, place]
@@ -69,11 +78,6 @@ def readings_table(
         "outlier_p": reading.outlier_p,
     }
     return pd.DataFrame(columns)
-
-
-def ion_text(mz: float, ion: str) -> str:
-    """Name a peak as ``18.998 F-``, or by its m/z alone."""
-    return f"{mz:.3f} {ion}-" if ion else f"{mz:.3f}"
 
 
 def evidence_table(
@@ -278,41 +282,6 @@ def samples_table(spectra: pd.DataFrame, evidence: pd.DataFrame | None) -> pd.Da
         return pd.DataFrame(columns=[*order, *means])
     frame = pd.DataFrame(rows)
     return frame[order + [c for c in frame if c not in order]]
-
-
-def called_present(row: dict[str, Any], compounds: Iterable[str]) -> list[str]:
-    """Return the compounds that a sample is said to hold, the largest fraction first.
-
-    Parameters
-    ----------
-    row : dict
-        Of `samples_table`.
-    compounds : iterable of str
-
-    Returns
-    -------
-    list of str
-        Those called present in half of its spectra or more.
-    """
-    there = [name for name in compounds if row[f"present_{name}"] >= CALLED]
-    return sorted(there, key=lambda name: -row[f"fraction_{name}"])
-
-
-def holds(row: dict[str, Any], compounds: Iterable[str]) -> str:
-    """Say shortly what a sample holds: `Li2CO3 0.53 [0.43, 0.67]; OUTSIDE: 18.998 F-`.
-
-    Parameters
-    ----------
-    row : dict
-        Of `samples_table`.
-    compounds : iterable of str
-    """
-    parts = []
-    for name in called_present(row, compounds):
-        low, high = (row[f"fraction_{name}_{end}"] for end in ("low", "high"))
-        parts.append(f"{name} {row[f'fraction_{name}']:.2f} [{low:.2f}, {high:.2f}]")
-    parts += [f"OUTSIDE: {row['unexplained']}"] if row["outside"] >= CALLED else []
-    return "; ".join(parts) or "none"
 
 
 def _commonest(texts: pd.Series, most: int = 5) -> str:

@@ -1,10 +1,11 @@
 """Amounts by unmixing: which non-negative sum of the references comes nearest to a spectrum."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from ionprint.composition.references import References
+from ionprint.composition.references import PRIOR_SCATTER, References
 
 SCATTER = 0.1
 """Relative scatter of an ion between spots of one kind; counting noise comes on top."""
@@ -72,17 +73,34 @@ class Unmixing:
         # the many products of groups serve a distance alone, where seven digits are enough
         self._products = products.astype(np.float32) if len(members) > len(yields) else products
 
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Unmixing":
+        """Take what `arrays` returned."""
+        made = object.__new__(cls)
+        made._on(*(arrays[name] for name in ("members", "owner", "yields", "scatter")))
+        return made
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what it has learned."""
+        return {name: getattr(self, name) for name in ("members", "owner", "yields", "scatter")}
+
+    def spread(self, places: np.ndarray, size: int) -> "Unmixing":
+        """Return the unmixing on a longer peak list, see `Reader.spread`."""
+        members = np.zeros((len(self.members), size))
+        members[:, places] = self.members
+        scatter = np.full(size, PRIOR_SCATTER)
+        scatter[places] = self.scatter
+        return self.of_arrays(self.arrays() | {"members": members, "scatter": scatter})
+
     def only(self, compounds: np.ndarray) -> "Unmixing":
         """Return the unmixing on some of the compounds, given by their places, rising."""
         keep = np.isin(self.owner, compounds)
-        some = object.__new__(Unmixing)
-        some._on(
-            self.members[keep],
-            np.searchsorted(compounds, self.owner[keep]),
-            self.yields[compounds],
-            self.scatter,
-        )
-        return some
+        some = {
+            "members": self.members[keep],
+            "owner": np.searchsorted(compounds, self.owner[keep]),
+            "yields": self.yields[compounds],
+        }
+        return self.of_arrays(self.arrays() | some)
 
     def explain(self, counts: np.ndarray) -> Explained:
         """Fit spectra.

@@ -3,10 +3,17 @@
 import re
 from functools import cache
 
+import numpy as np
+
 from ionprint.errors import FormulaError
 
 ELECTRON = 0.000548579909065
 """Mass of the electron (u), CODATA 2018."""
+LIGHTEST_PER_NUCLEON = 1 - 0.001165
+HEAVIEST_PER_NUCLEON = 1 + 0.0078251
+"""Mass per nucleon (u) of the tightest bound nuclides (56Fe: 55.93494/56) and of 1H (1.007825),
+rounded outwards: no singly charged ion lies outside what these allow for its number of nucleons
+(AME2020)."""
 PARTS = re.compile(r"([A-Z][a-z]?|\[\d+[A-Z][a-z]?\]|[()]|(?<=[\w)\]])\d+)+")
 """What formulas are made of; molmass by itself also reads charges, fractions and more."""
 
@@ -51,3 +58,25 @@ def ion_mz(formula: str, charge: int = -1) -> float:
             f"{formula!r} is not a formula ({reason}); expected e.g. Li2H3 or [6Li]H2"
         ) from exc
     return mass - charge * ELECTRON
+
+
+def possible_mass(mz: np.ndarray, tolerance: np.ndarray | float) -> np.ndarray:
+    """Tell whether a singly charged ion can have this mass.
+
+    A nuclide's mass lies between its number of nucleons times the mass per nucleon of the tightest
+    bound nuclide, 56Fe, and that of a free proton with its electron, 1H; so does a cluster's.
+
+    Parameters
+    ----------
+    mz : ndarray
+        u.
+    tolerance : ndarray or float
+        u.
+
+    Returns
+    -------
+    ndarray of bool
+    """
+    reach = tolerance + ELECTRON  # of its charge
+    most = np.floor((mz + reach) / LIGHTEST_PER_NUCLEON)
+    return most * HEAVIEST_PER_NUCLEON + reach >= mz

@@ -5,6 +5,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from ionprint.errors import DataError, ModelFileError
+from ionprint.models.sealing import refuse_other_versions, seal, sealed
 from ionprint.spectra.table import PeakTable, peak_names
 
 FILE = "model.skops"
+PACKAGES = ("ionprint", "scikit-learn", "numpy", "skops")
 REFERENCES = "references.parquet"
 """The spectra it learned from, which mixtures are unmixed on."""
 ALLOWED = [
@@ -119,9 +122,19 @@ class TrainedModel:
         found = self.pipeline.predict_proba(areas) if len(areas) else none
         return pd.DataFrame(found, columns=[f"p_{c}" for c in self.classes])
 
+    def scaled(self, inputs: np.ndarray) -> np.ndarray:
+        """Return normalised and scaled intensities, shape (n, n_peaks), of `inputs`."""
+        return self.pipeline[:-1].transform(inputs)
+
+    def classified(self, scaled: np.ndarray) -> np.ndarray:
+        """Return the probability of each compound, shape (n, n_classes), of what was scaled."""
+        return self.pipeline[-1].predict_proba(scaled)
+
 
 def save_model(model: TrainedModel, folder: Path) -> None:
-    """Write `model.skops`, `model.yaml` and `peaks.csv` into a folder.
+    """Write `model.skops`, `model.yaml` and `peaks.csv` into a folder, and seal it.
+
+    `SHA256SUMS` then names every file of the folder; one that changes later is not read.
 
     Raises
     ------
@@ -139,13 +152,15 @@ def save_model(model: TrainedModel, folder: Path) -> None:
             f"the list in ionprint/models/storage.py. Choose another model or scaling."
         )
     (folder / FILE).write_bytes(_same_bytes(data))
-    about = {"classes": model.classes, **model.about}
+    versions = {"versions": {name: version(name) for name in PACKAGES}}
+    about = {"classes": model.classes, **model.about, **versions}
     (folder / "model.yaml").write_text(
         yaml.safe_dump(about, sort_keys=False, allow_unicode=True), encoding="utf-8", newline="\n"
     )
     pd.DataFrame({"mz": model.columns}).to_csv(
         folder / "peaks.csv", index=False, lineterminator="\n"
     )
+    seal(folder)
 
 
 def load_model(folder: str | Path) -> TrainedModel:
@@ -154,24 +169,26 @@ def load_model(folder: str | Path) -> TrainedModel:
     Raises
     ------
     ModelFileError
-        A file is missing or damaged, or holds a type that is not allowed in it.
+        A file is missing, changed or damaged, holds a type that is not allowed in it, or was saved
+        with another minor version of scikit-learn.
     """
     import skops.io
     import yaml
     from skops.io.exceptions import UntrustedTypesFoundException
 
     folder = Path(folder)
+    files, _ = sealed(folder)
     try:
-        data = (folder / FILE).read_bytes()
-        about = yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))
-        mz = pd.read_csv(folder / "peaks.csv")["mz"].to_numpy(dtype=float)
-        pipeline = skops.io.loads(data, trusted=ALLOWED)
+        about = yaml.safe_load(files["model.yaml"].read_text(encoding="utf-8"))
+        refuse_other_versions(about, folder)
+        mz = pd.read_csv(files["peaks.csv"])["mz"].to_numpy(dtype=float)
+        pipeline = skops.io.loads(files[FILE].read_bytes(), trusted=ALLOWED)
+    except ModelFileError:
+        raise
     except UntrustedTypesFoundException as exc:
         raise ModelFileError(
             f"{folder / FILE} holds types that are not allowed in a model and is not loaded: {exc}"
         ) from exc
-    except FileNotFoundError as exc:
-        raise ModelFileError(f"{exc.filename} is not there; train with `ionprint train`") from exc
     except Exception as exc:  # a damaged archive raises whatever its readers stumble over
         raise ModelFileError(f"{folder}: the model is damaged ({exc}); train it again") from exc
     if not isinstance(pipeline, Pipeline) or not isinstance(about, Mapping):

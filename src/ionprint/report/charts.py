@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ionprint.composition.tables import CALLED, called_present
+from ionprint.composition.wording import CALLED, called_present
 from ionprint.figures.formula import unicode_text
 from ionprint.figures.profiles import Proof, curves, reach
 from ionprint.figures.style import ALARM, Look

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ionprint.composition.tables import CALLED, called_present, evidence_by_ion
+from ionprint.composition.tables import evidence_by_ion
+from ionprint.composition.wording import CALLED, called_present
 from ionprint.figures.formula import mixture_text, unicode_text
 
 NAMED = 4

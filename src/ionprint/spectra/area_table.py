@@ -72,14 +72,14 @@ class AreaTable:
             raise DataError("peak areas must be finite and not negative")
 
 
-def read_area_table(path: str | Path) -> AreaTable:
+def read_area_table(source: str | Path | bytes, name: str | None = None) -> AreaTable:
     """Read a table of peak areas.
 
     Parameters
     ----------
-    path : str or Path
-        Text with tabs, semicolons or commas between the cells, decimal point or comma, `#` comment
-        lines above the header row; one of
+    source : str, Path or bytes
+        Where the file is, or its content. Text with tabs, semicolons or commas between the cells,
+        decimal point or comma, `#` comment lines above the header row; one of
 
         - peaks in rows: a column `m/z` (`mz`, `mass`, `Mass (u)`), beside it columns that describe
           the peak, if any (`Ion`, `Assignment`, `Lower mass` ...), then one column a spectrum;
@@ -87,6 +87,8 @@ def read_area_table(path: str | Path) -> AreaTable:
           its m/z (`16.9996`, `m/z 16.9996`, `16.9996 u`, `OH- (17.003)`);
         - long: columns `file` or `spectrum`, `m/z` or `mz`, and `area`, `counts` or `intensity`;
           others are left out. A peak that other spectra have and this one has not is 0.
+    name : str, optional
+        How to call it in messages; its path when left out.
 
     Returns
     -------
@@ -98,8 +100,8 @@ def read_area_table(path: str | Path) -> AreaTable:
     SheetError
         With every problem of the table, each with its line.
     """
-    path = Path(path)
-    lines = _lines(path)
+    path = name or str(source)
+    lines = _lines(source, path)
     line, titles, rows, separator, problems = _rows(lines, path)
     layout, cells, more = _cells(titles, line, rows)
     problems += more
@@ -120,9 +122,9 @@ def read_area_table(path: str | Path) -> AreaTable:
     return AreaTable(spectra, mz, areas, simulated)
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(source: str | Path | bytes, path: str) -> list[str]:
     try:
-        raw = path.read_bytes()
+        raw = source if isinstance(source, bytes) else Path(source).read_bytes()
     except FileNotFoundError:
         raise SheetError(f"{path} is not there; expected a table of peak areas") from None
     except OSError as exc:

@@ -4,15 +4,17 @@ Both ways are linear in the counts and the same for every spectrum: borders, or 
 shape, hold for the whole set, so areas can be compared.
 """
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from scipy.optimize import nnls
 
 from ionprint.errors import DataError
-from ionprint.spectra.overlap import LEAST_VARIANCE, Cluster, clusters
-from ionprint.spectra.search import Peaks
 from ionprint.spectra.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    from ionprint.spectra.overlap import Cluster
+    from ionprint.spectra.search import Peaks
 
 GAP, BESIDE = 1.5, 4.0
 """The background of a peak is taken this many widths (FWHM) off its borders, over so many."""
@@ -28,7 +30,7 @@ class Integration(Protocol):
         """Return areas and their standard errors, counts, shape (n_peaks,) each."""
 
 
-def integration(method: str, total: Spectrum, peaks: Peaks) -> Integration:
+def integration(method: str, total: Spectrum, peaks: "Peaks") -> Integration:
     """Return the integration for a peak list.
 
     Parameters
@@ -48,29 +50,42 @@ def integration(method: str, total: Spectrum, peaks: Peaks) -> Integration:
             "spectra.integration=fit: peaks are too few bins wide, or too few stand alone, to "
             "measure their shape; choose spectra.integration=borders"
         )
-    return Borders(peaks) if method == BORDERS or peaks.shape is None else Fit(total, peaks)
+    return Borders.of(peaks) if method == BORDERS or peaks.shape is None else Fit.of(total, peaks)
 
 
+@dataclass(frozen=True)
 class Borders:
     """Counts between the borders, less the background beside the peak.
 
     A bin that a border cuts gives its counts in proportion, so neighbours share no count.
+
+    Attributes
+    ----------
+    lower, upper : ndarray, shape (n_peaks,)
+        Borders (sqrt(u)).
+    windows : ndarray, shape (2, 2, n_peaks)
+        Where the background is taken, before and after: begin and end (sqrt(u)).
     """
 
+    lower: np.ndarray
+    upper: np.ndarray
+    windows: np.ndarray
     method = BORDERS
 
-    def __init__(self, peaks: Peaks) -> None:
-        self.lower, self.upper = np.sqrt(peaks.lower), np.sqrt(peaks.upper)
+    @classmethod
+    def of(cls, peaks: "Peaks") -> "Borders":
+        """Take the borders of a peak list, and find where its background is."""
+        lower, upper = np.sqrt(peaks.lower), np.sqrt(peaks.upper)
         gap, beside = GAP * peaks.width, BESIDE * peaks.width
         # peaks that touch have their background where their run ends
-        starts = np.concatenate([[True], self.lower[1:] - self.upper[:-1] > 2 * gap])
+        starts = np.concatenate([[True], lower[1:] - upper[:-1] > 2 * gap])
         run = np.cumsum(starts) - 1
-        first, last = self.lower[starts], self.upper[np.concatenate([starts[1:], [True]])]
+        first, last = lower[starts], upper[np.concatenate([starts[1:], [True]])]
         before = np.concatenate([[-np.inf], last[:-1]]) + gap
         after = np.concatenate([first[1:], [np.inf]]) - gap
         left = np.stack([np.maximum(before, first - gap - beside), first - gap])
         right = np.stack([last + gap, np.minimum(after, last + gap + beside)])
-        self.windows = np.stack([left, right])[:, :, run]
+        return cls(lower, upper, np.stack([left, right])[:, :, run])
 
     def __call__(self, spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
         """Return areas and their standard errors, counts."""
@@ -85,37 +100,68 @@ class Borders:
         return areas, np.sqrt((inside + share**2 * beside) * spectrum.overdispersion(areas))
 
 
+@dataclass(frozen=True)
 class Fit:
     """Counts of each peak by weighted least squares on the peak shapes of its cluster.
 
     Centres, shape and weights come from the sum of all spectra, so that each spectrum's areas are
     one and the same linear function of its counts; a flat background is fitted along.
+
+    Attributes
+    ----------
+    edges : ndarray
+        Of the bins of all clusters (sqrt(u)).
+    bins : ndarray of int, shape (n_bins,)
+        Those intervals between the edges that are bins of a cluster.
+    taken : ndarray of int
+        For each peak in turn, the places in `bins` that its area is a sum over.
+    first : ndarray of int, shape (n_peaks,)
+        Where each peak's begin in `taken`.
+    weights : ndarray, shape of `taken`
+        What a count there is worth.
     """
 
+    edges: np.ndarray
+    bins: np.ndarray
+    taken: np.ndarray
+    first: np.ndarray
+    weights: np.ndarray
     method = FIT
 
-    def __init__(self, total: Spectrum, peaks: Peaks) -> None:
-        from scipy.sparse import block_diag
+    @classmethod
+    def of(cls, total: Spectrum, peaks: "Peaks") -> "Fit":
+        """Fit the clusters of a peak list to the sum of all spectra."""
+        from ionprint.spectra.overlap import clusters
 
-        width = peaks.width / total.step
-        found = clusters(total, peaks.shape, width, peaks.centres)
-        self.edges = np.concatenate([c.edges for c in found])
+        found = clusters(total, peaks.shape, peaks.width / total.step, peaks.centres)
+        edges = np.concatenate([c.edges for c in found])
         # between the last edge of a cluster and the first of the next lies no bin
         ends = np.cumsum([c.edges.size for c in found])[:-1] - 1
-        self.bins = np.delete(np.arange(self.edges.size - 1), ends)
-        self.operator = block_diag([_least_squares(c) for c in found], format="csr")
-        self.squared = self.operator.power(2)
+        bins = np.delete(np.arange(edges.size - 1), ends)
+        taken, weights, sizes, begin = [], [], [], 0
+        for operator in map(_least_squares, found):
+            n_peaks, n_bins = operator.shape
+            taken.append(np.tile(np.arange(begin, begin + n_bins), n_peaks))
+            weights.append(operator.ravel())
+            sizes += [n_bins] * n_peaks
+            begin += n_bins
+        first = np.cumsum([0, *sizes[:-1]])
+        return cls(edges, bins, np.concatenate(taken), first, np.concatenate(weights))
 
     def __call__(self, spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
         """Return areas and their standard errors, counts."""
-        counts = np.diff(spectrum.counts_below(self.edges))[self.bins]
-        areas = np.maximum(self.operator @ counts, 0)
-        variances = self.squared @ counts
+        counts = np.diff(spectrum.counts_below(self.edges))[self.bins][self.taken]
+        areas = np.maximum(np.add.reduceat(self.weights * counts, self.first), 0)
+        variances = np.add.reduceat(self.weights**2 * counts, self.first)
         return areas, np.sqrt(variances * spectrum.overdispersion(areas))
 
 
-def _least_squares(cluster: Cluster) -> np.ndarray:
+def _least_squares(cluster: "Cluster") -> np.ndarray:
     """Return the matrix that takes a cluster's counts to its peaks' areas."""
+    from scipy.optimize import nnls
+
+    from ionprint.spectra.overlap import LEAST_VARIANCE
+
     profiles, _ = cluster.profiles(cluster.centres)
     design = np.hstack([profiles, np.ones((cluster.counts.size, 1))])
     root = np.sqrt(np.maximum(cluster.counts, 1))

@@ -5,6 +5,7 @@ numbers; parsing, unpacking and the arithmetic let other threads run.
 """
 
 import gzip
+import io
 import math
 import re
 import zlib
@@ -30,6 +31,8 @@ MOST_BINS = 1e7
 """Bins of one spectrum: a cycle of 100 us in bins of 25 ps has 4 million."""
 LARGEST = 2.0**53
 """Counts above this are not exact whole numbers in double precision; no detector gives them."""
+MOST_BYTES = 1 << 30
+"""Of text, unpacked: a hundred for each row of the longest spectrum."""
 BLOCK = 1 << 21
 """Bytes read at a time. Comments and header row must fit in the first; no line may be longer."""
 ROWS = 1 << 16
@@ -45,15 +48,15 @@ NUMBER = {
 }
 
 
-def read_spectrum(path: str | Path, name: str | None = None) -> Spectrum:
+def read_spectrum(source: str | Path | bytes, name: str | None = None) -> Spectrum:
     """Read one exported spectrum.
 
     Parameters
     ----------
-    path : str or Path
-        Text, or gzipped text: `#` comment lines, a header row, then tab-separated rows of
-        `Channel, m/z, Intensity` or `m/z, Intensity`. CRLF or LF line ends, decimal point or
-        comma; rows without counts may be left out.
+    source : str, Path or bytes
+        Where the file is, or its content. Text, or gzipped text: `#` comment lines, a header row,
+        then tab-separated rows of `Channel, m/z, Intensity` or `m/z, Intensity`. CRLF or LF line
+        ends, decimal point or comma; rows without counts may be left out.
     name : str, optional
         How to call the file in messages; its path when left out.
 
@@ -67,11 +70,13 @@ def read_spectrum(path: str | Path, name: str | None = None) -> Spectrum:
         The file is not there, empty, cut off, or any row of it is not what a spectrum holds; the
         message names the line.
     """
-    path, name = Path(path), name or str(path)
-    metadata, values, lighter = _read(path, name)
+    if not isinstance(source, bytes):
+        source, name = Path(source), name or str(source)
+    name = name or "spectrum"
+    metadata, values, lighter = _read(source, name)
 
     def line_of(row: int) -> int:
-        return _line_of(path, name, row + lighter)
+        return _line_of(source, name, row + lighter)
 
     start, step, index = _grid(values.pop("x"), values.pop("channel", None), name, line_of)
     counts, bins = values.pop("counts"), int(index[-1]) + 1
@@ -81,7 +86,51 @@ def read_spectrum(path: str | Path, name: str | None = None) -> Spectrum:
     return Spectrum(name, counts, start, step, metadata)
 
 
-def _read(path: Path, name: str) -> tuple[dict[str, str], dict[str, np.ndarray], int]:
+def spectrum_of(
+    mz: np.ndarray, counts: np.ndarray, channel: np.ndarray | None = None, name: str = "spectrum"
+) -> Spectrum:
+    """Make a spectrum of arrays, as if their rows had been exported.
+
+    Parameters
+    ----------
+    mz : ndarray, shape (n,)
+        u, rising.
+    counts : ndarray, shape (n,)
+    channel : ndarray of int, shape (n,), optional
+        Time channels, rising.
+    name : str
+        How to call it in messages; their lines are rows here, the first is 1.
+
+    Raises
+    ------
+    SpectrumError
+        A row is not what a spectrum holds.
+    """
+    values = {"mz": np.array(mz, dtype=float), "counts": np.array(counts, dtype=float)}
+    if channel is not None:
+        values["channel"] = np.array(channel, dtype=np.int64)
+    if len({v.shape for v in values.values()}) > 1 or values["mz"].ndim != 1:
+        raise SpectrumError(
+            f"{name}: {', '.join(f'{k} of shape {v.shape}' for k, v in values.items())}; expected "
+            f"rows of the same number"
+        )
+    if values["mz"].size < 3 or values["mz"].size > MOST_BINS:
+        raise SpectrumError(f"{name}: {values['mz'].size} rows, expected 3 to {MOST_BINS:,.0f}")
+    _check(values, {"mz": -1.0, "channel": -1}, lambda row: row + 1, name)
+    light = int(np.searchsorted(values["mz"], LIGHTEST))
+    x, channel, counts = (
+        None if v is None else v[light:]
+        for v in (np.sqrt(values["mz"]), values.get("channel"), values["counts"])
+    )
+    if x.size < 3:
+        raise SpectrumError(f"{name}: fewer than three rows above m/z {LIGHTEST}: nothing to read")
+    start, step, index = _grid(x, channel, name, lambda row: row + light + 1)
+    spread = np.zeros(int(index[-1]) + 1)
+    spread[index] = counts
+    return Spectrum(name, spread, start, step)
+
+
+def _read(source: Path | bytes, name: str) -> tuple[dict[str, str], dict[str, np.ndarray], int]:
     """Return comments, the checked columns, and how many rows below the lightest ion are left out.
 
     Of m/z its square root is kept, as x.
@@ -91,7 +140,7 @@ def _read(path: Path, name: str) -> tuple[dict[str, str], dict[str, np.ndarray],
     columns: list[str] = []
     rows = lighter = 0
     last = {"mz": -1.0, "channel": -1}
-    for block, line in _blocks(path, name):
+    for block, line in _blocks(source, name):
         begin, first_line = 0, line
         if not columns:
             metadata, columns, begin, first_line = _header(block, name)
@@ -128,14 +177,21 @@ def _read(path: Path, name: str) -> tuple[dict[str, str], dict[str, np.ndarray],
     return metadata, {c: v[:rows] for c, v in whole.items()}, lighter
 
 
-def _blocks(path: Path, name: str) -> Iterator[tuple[bytes, int]]:
+def _blocks(source: Path | bytes, name: str) -> Iterator[tuple[bytes, int]]:
     """Yield blocks of whole lines, each with the number of its first line."""
-    rest, line = b"", 1
+    rest, line, size = b"", 1, 0
     try:
-        with path.open("rb") as raw:
+        opened = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb", 0)
+        with io.BufferedReader(opened) as raw:
             packed = raw.peek(2)[:2] == b"\x1f\x8b"
             file = gzip.GzipFile(fileobj=raw) if packed else raw
             while chunk := file.read(BLOCK):
+                size += len(chunk)
+                if size > MOST_BYTES:
+                    raise SpectrumError(
+                        f"{name}: more than {MOST_BYTES:,} bytes of text, more than a spectrum "
+                        f"has. Is this an ASCII export?"
+                    )
                 data = rest + (_text(chunk, name) if line == 1 and not rest else chunk)
                 cut = data.rfind(b"\n") + 1
                 if not cut and len(data) > BLOCK:
@@ -292,10 +348,10 @@ def _filled(block: bytes, begin: int, first_line: int, row: int) -> int:
     return [n for n, found in lines if found[1].rstrip(b"\r")][row]
 
 
-def _line_of(path: Path, name: str, row: int) -> int:
+def _line_of(source: Path | bytes, name: str, row: int) -> int:
     """Return the line of a row of the file, reading it once more."""
     header = False
-    for block, line in _blocks(path, name):
+    for block, line in _blocks(source, name):
         begin, first_line = (0, line) if header else _header(block, name)[2:]
         header = True
         for n, found in enumerate(LINE.finditer(block, begin), first_line):

@@ -90,7 +90,7 @@ def background(spectrum: Spectrum, peaks: Peaks) -> np.ndarray:
     -------
     ndarray, shape (n_peaks,)
     """
-    windows = np.clip(Borders(peaks).windows, spectrum.start, spectrum.end)
+    windows = np.clip(Borders.of(peaks).windows, spectrum.start, spectrum.end)
     long = np.maximum(windows[:, 1] - windows[:, 0], 0).sum(axis=0)
     below = spectrum.counts_below(windows)
     counts = np.maximum(below[:, 1] - below[:, 0], 0).sum(axis=0)

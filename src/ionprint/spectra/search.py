@@ -10,7 +10,7 @@ from scipy import signal
 from scipy.ndimage import gaussian_filter1d, minimum_filter1d, uniform_filter1d
 
 from ionprint.errors import DataError, MissingInputError
-from ionprint.ions.formula import ELECTRON
+from ionprint.ions.formula import possible_mass
 from ionprint.spectra.overlap import Cluster, clusters, resolve
 from ionprint.spectra.shape import (
     STRONGEST,
@@ -37,11 +37,6 @@ OVERLAP = 0.03
 """Part of its width by which ions that cannot be told apart may move a peak."""
 FWHM = 2 * np.sqrt(2 * np.log(2))
 """Full width at half maximum of a Gaussian in standard deviations."""
-LIGHTEST_PER_NUCLEON = 1 - 0.001165
-HEAVIEST_PER_NUCLEON = 1 + 0.0078251
-"""Mass per nucleon (u) of the tightest bound nuclides (56Fe: 55.93494/56) and of 1H (1.007825),
-rounded outwards: no singly charged ion lies outside what these allow for its number of nucleons
-(AME2020)."""
 
 
 @dataclass(frozen=True)
@@ -359,28 +354,6 @@ def _bordered(
         mz[i] = ((inside * total.centres(first, last)).sum() / inside.sum()) ** 2
     lower_mz, upper_mz = ((total.start + total.step * b) ** 2 for b in (lower, upper))
     return Peaks(mz, lower_mz, upper_mz, counts, np.sqrt(counts), width * total.step)
-
-
-def possible_mass(mz: np.ndarray, tolerance: np.ndarray | float) -> np.ndarray:
-    """Tell whether a singly charged ion can have this mass.
-
-    A nuclide's mass lies between its number of nucleons times the mass per nucleon of the tightest
-    bound nuclide, 56Fe, and that of a free proton with its electron, 1H; so does a cluster's.
-
-    Parameters
-    ----------
-    mz : ndarray
-        u.
-    tolerance : ndarray or float
-        u.
-
-    Returns
-    -------
-    ndarray of bool
-    """
-    reach = tolerance + ELECTRON  # of its charge
-    most = np.floor((mz + reach) / LIGHTEST_PER_NUCLEON)
-    return most * HEAVIEST_PER_NUCLEON + reach >= mz
 
 
 def _distinct(peaks: Peaks) -> Peaks:

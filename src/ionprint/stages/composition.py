@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from ionprint.composition.reader import Reader
-    from ionprint.composition.references import References
     from ionprint.models.storage import TrainedModel
     from ionprint.spectra.table import PeakTable
 
@@ -28,12 +27,13 @@ def run(cfg: "DictConfig", probability_only: bool = False) -> None:
     probability_only : bool, optional
         Leave out the readings that do not depend on the classifier, as in a sweep over classifiers.
     """
+    import numpy as np
     import pandas as pd
 
     from ionprint.composition.probability import probabilities
-    from ionprint.composition.references import References
     from ionprint.composition.tables import samples_table
     from ionprint.models.storage import load_model
+    from ionprint.serving.model import Model
 
     required(Path(cfg.peaks) / "peak_table.parquet", "peaks")
     model = load_model(required(Path(cfg.outputs) / "model", "train"))
@@ -44,7 +44,9 @@ def run(cfg: "DictConfig", probability_only: bool = False) -> None:
     spectra = table.samples.drop(columns="compound").assign(coverage=covered)
     spectra = pd.concat([spectra, probabilities(model, known)], axis=1)
     if not probability_only and len(spectra):
-        reader = fit_reader(cfg, References.of_table(references, model.about["group"]))
+        reader = Model.of_folder(Path(cfg.outputs) / "model").reader
+        places = np.searchsorted(table.mz, model.mz)
+        reader = reader.spread(places, table.mz.size)
         spectra, tables = readings(cfg, model, reader, references, table, spectra)
         about |= {
             "classes": reader.classes,
@@ -104,20 +106,6 @@ def load_tables(cfg: "DictConfig", model: "TrainedModel") -> "tuple[PeakTable, P
     return *align(references, table, cfg.spectra.align_ppm), covered
 
 
-def fit_reader(
-    cfg: "DictConfig", references: "References", of: str = "pseudo-mixtures"
-) -> "Reader":
-    """Fit all readings that learn from the references; `of` says of what, for the progress bar."""
-    from ionprint.composition.reader import Reader
-    from ionprint.stages.progress import counter
-
-    settings = cfg.composition
-    with counter(Reader.STEPS, f"learning from {of}") as advance:
-        return Reader(
-            references, settings.pseudo_mixtures, settings.false_alarms, cfg.seed, advance
-        )
-
-
 def readings(
     cfg: "DictConfig",
     model: "TrainedModel",
@@ -134,6 +122,8 @@ def readings(
     from ionprint.composition.alignment import names_of
     from ionprint.composition.probability import truncated
     from ionprint.composition.profile import components
+    from ionprint.composition.references import References
+    from ionprint.composition.regression import Regressions
     from ionprint.composition.sputtering import artefacts
     from ionprint.composition.tables import (
         evidence_table,
@@ -146,7 +136,12 @@ def readings(
     named = read_table(Path(cfg.peaks) / "peaks.csv")
     names = names_of(table.mz, named, cfg.spectra.align_ppm)
     reading = reader.read(table.areas)
-    spectra = pd.concat([spectra, readings_table(table, reader, reading, names)], axis=1)
+    known = References.of_table(references, model.about["group"])
+    with counter(Regressions.STEPS, "learning amounts by regression") as advance:
+        number = cfg.composition.pseudo_mixtures
+        regressions = Regressions(known, number, cfg.seed, advance)
+    read = readings_table(table, reader, reading, names, regressions)
+    spectra = pd.concat([spectra, read], axis=1)
 
     outliers = np.flatnonzero(reading.outlier)
     found, clipped = truncated(
@@ -162,7 +157,7 @@ def readings(
 
     everything = np.vstack([references.areas, table.areas])
     with counter(1, "unsupervised components"):  # a single call, which tells no steps
-        amounts, spectra_of, matches = components(everything, reader.references, cfg.seed)
+        amounts, spectra_of, matches = components(everything, known, cfg.seed)
     for place, compound in enumerate(reader.classes):
         spectra[f"nmf_{compound}"] = amounts[len(references.areas) :, place]
     errors = area_errors(cfg, references, table)
@@ -202,7 +197,7 @@ def area_errors(cfg: "DictConfig", references: "PeakTable", table: "PeakTable") 
 
 def _tell(tables: "dict[str, pd.DataFrame]", covered: float, source: str) -> None:
     """Print a row a sample: what it holds, or the two largest probabilities."""
-    from ionprint.composition.tables import holds
+    from ionprint.composition.wording import holds
     from ionprint.stages.terminal import print_table
 
     spectra, samples = tables["spectra"], tables["samples"]

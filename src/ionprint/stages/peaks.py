@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionprint.files import fresh_folder, write_json, write_table
+from ionprint.files import fresh_folder, write_arrays, write_json, write_table
 from ionprint.stages.progress import counter, progress
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from ionprint.ions.assignment import Candidates
     from ionprint.spectra.calibration import Calibrated
+    from ionprint.spectra.integration import Integration
+    from ionprint.spectra.method import Method
     from ionprint.spectra.sample_sums import SampleSums
     from ionprint.spectra.search import Peaks
     from ionprint.spectra.spectrum import Spectrum
@@ -70,6 +72,8 @@ class PeakData:
         The same of each reference compound and each sample.
     remarks : list of str
         Spectra set aside, or columns that did not fit, each with the reason.
+    method : Method or None
+        How a later spectrum is brought onto these peaks; None where areas were given.
     """
 
     table: "PeakTable"
@@ -82,6 +86,7 @@ class PeakData:
     total: "Spectrum | None"
     sums: "SampleSums | None"
     remarks: list[str]
+    method: "Method | None" = None
 
 
 def run(cfg: "DictConfig") -> None:
@@ -103,6 +108,8 @@ def run(cfg: "DictConfig") -> None:
         write_table(data.calibration, out / "calibration.csv", CALIBRATION_DIGITS)
         write_table(data.scales, out / "scales.csv", {"rms_ppm": 2})
         write_json(data.dataset, out / "dataset.json")
+        if data.method is not None:
+            write_arrays(data.method.arrays(), out / "method.npz")
         if data.total is not None:
             _write_sum(data.total, data.found, out, data.sums)
     _tell(cfg, data)
@@ -124,10 +131,10 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
 
     folder = Path(cfg.dataset.path)
     sheet = read_sheet(folder, cfg.dataset.polarity)
-    calibrated, total, skipped = calibrated_spectra(read_all(folder, sheet, cfg), cfg)
+    calibrated, total, skipped, ions = calibrated_spectra(read_all(folder, sheet, cfg), cfg)
     peaks = peak_list(cfg, total)
     spectra = [c.spectrum for c in calibrated]
-    areas, errors, method = areas_of(cfg, spectra, total, peaks)
+    areas, errors, integrate = areas_of(cfg, spectra, total, peaks)
 
     kept = sheet["file"].isin([s.file for s in spectra])
     samples = sheet[kept].reset_index(drop=True)
@@ -137,7 +144,7 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
     named, remarks = name_peaks(cfg, peaks, areas, calibrated)
     scale = "kept" if (calibration["result"] == "kept").any() else "calibrated"
     content = content_hash(folder, sheet["file"], cfg.spectra.workers)
-    dataset = about(cfg, table, scale, method, content)
+    dataset = about(cfg, table, scale, integrate.method, content)
     pulses = np.array([s.pulses for s in spectra])
     frame = peak_frame(peaks, pulses, areas, cfg.spectra.saturation).join(named)
     return PeakData(
@@ -151,7 +158,44 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
         total=total,
         sums=sample_sums(spectra, samples, total),
         remarks=[*(f"set aside: {reason}" for reason in skipped), *remarks],
+        method=method_of(cfg, peaks, integrate, *ions),
     )
+
+
+def method_of(
+    cfg: "DictConfig",
+    peaks: "Peaks",
+    integrate: "Integration",
+    ions: dict[str, float],
+    width: float,
+) -> "Method":
+    """Return how a later spectrum is brought onto the peaks of this set.
+
+    Parameters
+    ----------
+    ions : dict of str to float
+    width : float
+        What scales were fitted to again, from `calibrated_spectra`.
+    """
+    from ionprint.config import CHARGES
+    from ionprint.spectra.method import Choices, Method
+
+    choices = Choices(
+        polarity=CHARGES[cfg.dataset.polarity],
+        calibrants=list(cfg.dataset.calibrants),
+        limits=calibration_limits(cfg),
+        ions=ions,
+        width=width,
+        ends=cfg.spectra.min_range * cfg.dataset.mz_max,
+        dead_time=dict(cfg.spectra.dead_time),
+        min_counts=cfg.spectra.search.min_counts,
+    )
+    return Method(choices, peaks.lower, peaks.upper, peaks.width, integrate)
+
+
+def calibration_limits(cfg: "DictConfig") -> dict[str, float]:
+    """Return what `calibrate` asks of a spectrum."""
+    return {k: v for k, v in cfg.spectra.calibration.items() if k != "refine"}
 
 
 def peaks_from_areas(cfg: "DictConfig") -> PeakData:
@@ -345,7 +389,7 @@ def calibrate_all(
     from ionprint.spectra.calibration import calibrate
 
     calibrants, charge = list(cfg.dataset.calibrants), CHARGES[cfg.dataset.polarity]
-    limits = {k: v for k, v in cfg.spectra.calibration.items() if k != "refine"}
+    limits = calibration_limits(cfg)
 
     def work(spectrum: "Spectrum") -> "Calibrated | CalibrationError":
         try:
@@ -420,7 +464,7 @@ def sum_of(calibrated: "list[Calibrated]", cfg: "DictConfig") -> "Spectrum":
 
 def calibrated_spectra(
     raw: "list[Spectrum]", cfg: "DictConfig"
-) -> "tuple[list[Calibrated], Spectrum, list[str]]":
+) -> "tuple[list[Calibrated], Spectrum, list[str], tuple[dict[str, float], float]]":
     """Calibrate, search strong peaks, name them, calibrate again with those that leave no doubt.
 
     Returns
@@ -430,6 +474,9 @@ def calibrated_spectra(
         The sum of the calibrated spectra.
     skipped : list of str
         Why spectra were set aside.
+    ions : tuple of (dict of str to float, float)
+        Formulas and exact m/z (u) of the ions that leave no doubt, and the width of peaks
+        (sqrt(u)); none where the scales were not fitted again.
     """
     from ionprint.ions.assignment import doubtless
     from ionprint.spectra.search import find_peaks
@@ -437,15 +484,16 @@ def calibrated_spectra(
     search = cfg.spectra.search
     raw, calibrated, skipped = calibrate_all(raw, cfg)
     total = sum_of(calibrated, cfg)
+    known: tuple[dict[str, float], float] = {}, 0.0
     if cfg.spectra.calibration.refine and any(c.result != "kept" for c in calibrated):
         peaks = find_peaks(total, search.min_counts, search.min_snr, overlapping=False)
         # an ion that a quarter of the spectra has
         least = cfg.spectra.calibration.min_counts * len(raw) / 4
         names = name_by_mass(cfg, peaks, scale_error_ppm(cfg, calibrated), least)
-        ions = doubtless(names, peaks.mz, peaks.counts, peaks.widths)
-        raw, calibrated, more = refine_all(raw, calibrated, ions, peaks.width, cfg)
+        known = doubtless(names, peaks.mz, peaks.counts, peaks.widths), peaks.width
+        raw, calibrated, more = refine_all(raw, calibrated, *known, cfg)
         skipped, total = skipped + more, sum_of(calibrated, cfg)
-    return calibrated, total, skipped
+    return calibrated, total, skipped, known
 
 
 def peak_list(cfg: "DictConfig", total: "Spectrum") -> "Peaks":
@@ -460,7 +508,7 @@ def peak_list(cfg: "DictConfig", total: "Spectrum") -> "Peaks":
 
 def areas_of(
     cfg: "DictConfig", spectra: "list[Spectrum]", total: "Spectrum", peaks: "Peaks"
-) -> "tuple[np.ndarray, np.ndarray, str]":
+) -> "tuple[np.ndarray, np.ndarray, Integration]":
     """Return areas and their errors, shape (n_spectra, n_peaks) each, and how they were taken."""
     import numpy as np
 
@@ -469,7 +517,7 @@ def areas_of(
     integrate = integration(cfg.spectra.integration, total, peaks)
     done = [integrate(spectrum) for spectrum in progress(spectra, "integrating")]
     areas, errors = (np.stack(part) for part in zip(*done, strict=True))
-    return areas, errors, integrate.method
+    return areas, errors, integrate
 
 
 def calibrated_references(cfg: "DictConfig", files: list[str]) -> "list[Spectrum]":
@@ -478,7 +526,7 @@ def calibrated_references(cfg: "DictConfig", files: list[str]) -> "list[Spectrum
 
     folder = Path(cfg.dataset.path)
     sheet = read_sheet(folder, cfg.dataset.polarity).set_index("file", drop=False).loc[files]
-    calibrated, _, _ = calibrated_spectra(read_all(folder, sheet, cfg), cfg)
+    calibrated = calibrated_spectra(read_all(folder, sheet, cfg), cfg)[0]
     return [c.spectrum for c in calibrated]
 
 

@@ -189,7 +189,7 @@ def composition_table(rows: pd.DataFrame, signs: Signs) -> Table:
     """
     from rich.text import Text
 
-    from ionprint.composition.tables import CALLED, called_present
+    from ionprint.composition.wording import CALLED, called_present
 
     names = [c.removeprefix("present_") for c in rows.columns if c.startswith("present_")]
     columns = ["compound", "probability", "presence", "fraction [90 %]", "proof", "alarm"]

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 PARENT = "IONPRINT_PARENT_RUN"
-OPTIONS = {"figures": {"tuning_only": True}, "composition": {"probability_only": True}}
+OPTIONS = {
+    "figures": {"tuning_only": True},
+    "train": {"classifier_only": True},
+    "composition": {"probability_only": True},
+}
 """Runs of a sweep differ in the classifier; what does not depend on it is left out."""
 STAGES = ("tune", "evaluate", "rank", "check", "train", "composition", "figures")
 RECORD, ERROR, LOG = "record.json", "error.txt", "log.txt"

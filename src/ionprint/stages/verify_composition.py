@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ionprint.composition.reader import Reader, Reading
     from ionprint.composition.references import References
+    from ionprint.composition.regression import Regressions
     from ionprint.spectra.table import PeakTable
 
 SEEN = 0.01
@@ -74,8 +75,8 @@ def measured_figures(cfg: "DictConfig") -> list[Row]:
     from ionprint.composition.reader import Reading
     from ionprint.composition.references import References
     from ionprint.errors import DataError
-    from ionprint.stages.composition import fit_reader
     from ionprint.stages.progress import counter
+    from ionprint.stages.train import fit_reader
 
     table, group = _peak_table(cfg, Path(cfg.dataset.path)), cfg.cross_validation.group
     references = References.of_table(table.of_role("reference"), group)
@@ -136,8 +137,9 @@ def simulated_figures(cfg: "DictConfig", folder: Path) -> list[Row]:
 
     from ionprint.composition import verification as v
     from ionprint.composition.references import References
+    from ionprint.composition.regression import Regressions
     from ionprint.simulation.truth import read_truth
-    from ionprint.stages.composition import fit_reader
+    from ionprint.stages.train import fit_reader
 
     truth = read_truth(folder)
     table = _peak_table(cfg, folder)
@@ -174,7 +176,9 @@ def simulated_figures(cfg: "DictConfig", folder: Path) -> list[Row]:
         ("", "0.95"),
     )
     counts = others.areas[random]
-    rows += _amounts(reader, reading.of(random), plain[random], counts, weight[random], truth)
+    regressions = Regressions(references, cfg.composition.pseudo_mixtures, cfg.seed)
+    read = reading.of(random)
+    rows += _amounts(reader, regressions, read, plain[random], counts, weight[random], truth)
     known = np.flatnonzero((others.column("role") == "mixture") & ~foreign)
     rows += _alarms(plain, reading, known, weight.sum(axis=1), foreign & (kind == "constant"))
     steps = np.flatnonzero(kind == "profile")
@@ -214,6 +218,7 @@ def _presence(
 
 def _amounts(
     reader: "Reader",
+    regressions: "Regressions",
     reading: "Reading",
     plain: "np.ndarray",
     counts: "np.ndarray",
@@ -233,7 +238,7 @@ def _amounts(
         names = {c: s for c, s in zip(reader.classes, shares, strict=True) if s > 0}
         found = surface_weights(names, **truth.settings.matrix)
         signal[row] = [found.get(c, 0.0) for c in reader.classes]
-    low, high = reader.intervals["fraction"].around(reading.fraction)
+    low, high = reader.intervals.around(reading.fraction)
     rows = []
     reach = {"signal": ("0.03", "0.85-0.95"), "weight": ("", "")}
     for what, true in (("signal", signal), ("weight", weight)):
@@ -253,7 +258,7 @@ def _amounts(
                 f"shares of the {what} in their 90 % intervals; random mixtures",
             ),
         ]
-    for kind, shares in reader.amounts(counts).items():
+    for kind, shares in regressions.amounts(counts).items():
         meaning = f"the same by the regression `{kind}`, against shares of the signal"
         rows.append(Row(f"fraction_error_{kind}", None, error(shares, signal), "", meaning))
     return rows

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ionprint.composition.tables import called_present, holds
+from ionprint.composition.wording import called_present, holds
 from ionprint.models.families import families
 from ionprint.tracking.results import Results, accepted_checks, failed_checks
 

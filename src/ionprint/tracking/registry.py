@@ -1,19 +1,29 @@
 """The model registry: every tracked model is a version, the best one is the champion."""
 
 import contextlib
-import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from ionprint.tracking.store import tracking_uri
+from ionprint.errors import TrackingError
+from ionprint.tracking import champion
+from ionprint.tracking.champion import FAILED, SCORES, VERDICT
+from ionprint.tracking.fetch import ID
 
-CHAMPION = "champion"
 DESCRIPTION = (
     "Probabilities of compounds from the peak areas of a ToF-SIMS spectrum (qualitative: 0.7 is "
     "not 70 %). `make serve` lets the version with the alias champion answer over HTTP."
 )
-FAILED, ACCEPTED = "ionprint.checks_failed", "ionprint.checks_accepted"
-_SCORES = {"accuracy": (1, 1e-9), "f1_macro": (1, 1e-9), "log_loss": (-1, 1e-6)}  # sign, tie
+ACCEPTED = "ionprint.checks_accepted"
+_OF_RUN = {
+    **{
+        k: k for k in ("ionprint.results", "ionprint.data", "ionprint.source", "ionprint.dirty", ID)
+    },
+    **{k: k for k in ("normalisation", "scaling", "model")},
+    "mlflow.source.git.commit": "ionprint.commit",
+    "mlflow.user": "ionprint.by",
+}
+"""Tags of the run that its version carries too, and their names there."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ def version_tags(
     score: dict[str, Any],
     failed: list[str] | None = None,
     accepted: str | None = None,
+    composition: dict[str, float] | None = None,
 ) -> dict[str, str]:
     """Return the tags of a version: what it was made from and how it was judged.
 
@@ -57,15 +68,13 @@ def version_tags(
         Checks that failed and were not accepted.
     accepted : str, optional
         Failures that were accepted, with the reasons.
+    composition : dict of str to float, optional
+        How known mixtures were read, from `results.composition_figures`.
     """
-    kept = ("ionprint.results", "ionprint.data", "ionprint.source", "ionprint.dirty")
-    tags = {key: run_tags[key] for key in kept if key in run_tags}
-    if "mlflow.source.git.commit" in run_tags:
-        tags["ionprint.commit"] = run_tags["mlflow.source.git.commit"]
-    tags["ionprint.folds"] = str(score["folds"])
-    for key in _SCORES:
-        if score.get(key) is not None:
-            tags[f"ionprint.{key}"] = repr(float(score[key]))
+    tags = {tag: run_tags[key] for key, tag in _OF_RUN.items() if key in run_tags}
+    tags["ionprint.registered"] = champion.now()
+    tags |= score_tags(score)
+    tags |= {f"ionprint.{key}": repr(value) for key, value in (composition or {}).items()}
     if failed:
         tags[FAILED] = ", ".join(failed)
     if accepted:
@@ -73,11 +82,20 @@ def version_tags(
     return tags
 
 
+def score_tags(score: dict[str, Any]) -> dict[str, str]:
+    """Return a quoted score and its kind of folds as tags."""
+    tags = {"ionprint.folds": str(score["folds"])}
+    for key in SCORES:
+        if score.get(key) is not None:
+            tags[f"ionprint.{key}"] = repr(float(score[key]))
+    return tags
+
+
 def register(name: str, model_id: str, run_id: str, tags: dict[str, str]) -> Registered:
     """Make the logged model a version of `name`, and champion when it is sound and not worse.
 
     Results that were registered before are not registered again, and a champion that was
-    chosen by hand since then stays.
+    chosen by hand since then stays. To be called under the lock `store.only_one("runs")`.
 
     Parameters
     ----------
@@ -106,74 +124,93 @@ def register(name: str, model_id: str, run_id: str, tags: dict[str, str]) -> Reg
         )
     )
     number = int(version.version)
-    verdict = version.tags.get("ionprint.verdict") if already else None
+    verdict = version.tags.get(VERDICT) if already else None
     if verdict is None:  # also when the process was killed before the choice was made
-        moved, verdict = _choice(_champion(client, name), number, name, tags)
-        if moved:
-            client.set_registered_model_alias(name, CHAMPION, str(number))
-        client.set_model_version_tag(name, str(number), "ionprint.verdict", verdict)
-        client.update_model_version(name, str(number), _described(tags, verdict))
-    now = _champion(client, name)
-    return Registered(name, number, bool(now) and int(now.version) == number, verdict, already)
+        verdict = _chosen(name, number, tags)
+    holds = champion.champion_of(name)
+    is_champion = holds is not None and int(holds.version) == number
+    return Registered(name, number, is_champion, verdict, already)
 
 
-def _described(tags: dict[str, str], verdict: str) -> str:
-    """Say how good a version is, on what data, and what became of it."""
-    scores = [
-        f"{key.replace('_', ' ')} {float(tags[f'ionprint.{key}']):.3f}"
-        for key in _SCORES
-        if f"ionprint.{key}" in tags
-    ]
-    source = tags.get("ionprint.source", "unknown")
-    return f"{', '.join(scores)} ({tags['ionprint.folds']}, {source} data); {verdict}"
-
-
-def _champion(client: Any, name: str) -> Any:
-    """Return the version that holds the alias, or None."""
-    number = client.get_registered_model(name).aliases.get(CHAMPION)
-    return None if number is None else client.get_model_version(name, str(number))
-
-
-def _choice(champion: Any, number: int, name: str, tags: dict[str, str]) -> tuple[bool, str]:
-    """Decide whether version `number` becomes champion, and say why."""
-    held = None if champion is None else int(champion.version)
+def _chosen(name: str, number: int, tags: dict[str, str]) -> str:
+    """Move the alias to a new version if that is the rule, and say why it is where it is."""
+    holds = champion.champion_of(name)
+    held = None if holds is None else int(holds.version)
+    theirs = holds.tags if holds else {}
     if held == number:
-        return False, f"version {number} is champion"
-    if FAILED in tags:
-        return False, (
-            f"version {number} is not made champion, for it failed checks: {tags[FAILED]}. "
-            f"docs/checks.md says what to do, and how to accept a failure that does no harm"
-        )
-    if champion is None:
-        return True, f"version {number} is champion: there was none"
-    for tag, what in (("ionprint.data", "data"), ("ionprint.folds", "kind of folds")):
-        if champion.tags.get(tag) != tags.get(tag):
-            return False, (
-                f"version {held} stays champion: it was judged on another {what}, so the scores "
-                f"cannot be compared. To make version {number} champion, set its alias on the "
-                f"Models page of `make ui`, or run: {by_hand(name, number)}"
+        said = f"version {number} is champion"
+    else:
+        moves, said = champion.choice(number, tags, held, theirs)
+        if moves:
+            return champion.move(name, number, said, held)
+        if FAILED not in tags and champion.other_data(tags, theirs):
+            said += (
+                f", so the scores cannot be compared. To score its choices on the data of version "
+                f"{number}, and make that champion if it is not worse, run: "
+                f"{champion.promoting(name, number)}"
             )
-    if _not_worse(tags, champion.tags):
-        return True, f"version {number} is champion: it is not worse than version {held}"
-    return False, f"version {held} stays champion: version {number} is worse on the same data"
+    champion.tell(name, number, said)
+    return said
 
 
-def by_hand(name: str, number: int) -> str:
-    """Return the command that makes version `number` the champion."""
-    return (
-        f'python -c "from mlflow import MlflowClient; '
-        f"MlflowClient('{tracking_uri()}').set_registered_model_alias"
-        f"('{name}', '{CHAMPION}', '{number}')\""
-    )
+def find(name: str, number: int | None = None) -> Any:
+    """Return a version of a registered model, the newest when no number is given.
 
+    Raises
+    ------
+    TrackingError
+        There is no such model or version; the message names what there is.
+    """
+    from mlflow import MlflowClient
 
-def _not_worse(new: dict[str, str], old: dict[str, str]) -> bool:
-    """Compare by accuracy, then F1, then log loss; equal counts as not worse."""
-    for key, (sign, tie) in _SCORES.items():
-        ours, theirs = (
-            sign * float(tags[f"ionprint.{key}"]) if f"ionprint.{key}" in tags else -math.inf
-            for tags in (new, old)
+    client = MlflowClient()
+    versions = {int(v.version): v for v in client.search_model_versions(f"name = '{name}'")}
+    if not versions:
+        known = ", ".join(sorted(m.name for m in client.search_registered_models()))
+        raise TrackingError(
+            f"no version of a model {name!r} is registered; registered models: {known or 'none'}. "
+            f"`ionprint track` registers one; choose another with tracking.model_name=..."
         )
-        if ours != theirs and abs(ours - theirs) > tie:
-            return ours > theirs
-    return True
+    number = max(versions) if number is None else number
+    if number not in versions:
+        newest = ", ".join(str(v) for v in sorted(versions, reverse=True)[:_LISTED])
+        raise TrackingError(f"{name} has no version {number}; the newest are: {newest}")
+    return versions[number]
+
+
+_LISTED = 8
+
+
+def model_file(version: Any, file: str, folder: Path) -> Path:
+    """Fetch one of the files that were logged with a version's model.
+
+    Parameters
+    ----------
+    version : mlflow.entities.model_registry.ModelVersion
+    file : str
+        As `ionprint train` named it, e.g. ``config.yaml``.
+    folder : Path
+        Where to.
+
+    Raises
+    ------
+    TrackingError
+        It is not among the model's artifacts.
+    """
+    import mlflow.artifacts
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    place = MlflowClient().get_model_version_download_uri(version.name, version.version)
+    try:
+        return Path(
+            mlflow.artifacts.download_artifacts(
+                f"{place}/artifacts/model/{file}", dst_path=str(folder)
+            )
+        )
+    except (MlflowException, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise TrackingError(
+            f"version {version.version} of {version.name} was not logged with {file}, or it cannot "
+            f"be fetched ({reason})"
+        ) from error

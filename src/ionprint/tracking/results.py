@@ -176,6 +176,44 @@ def accepted_checks(results: Results) -> str:
     return "; ".join(f"{c.name}: {c.accepted}" for c in accepted.itertuples(index=False))
 
 
+def composition_figures(results: Results) -> dict[str, float]:
+    """Return how mixtures whose compounds are known were read.
+
+    Known is what the sheet's `expected` says of spectra with the role mixture. On an anode it is a
+    belief, which the reading may rightly contradict.
+
+    Returns
+    -------
+    dict of str to float
+        mixtures: how many spectra; presence_f1: F1 of what is called present over all spectra and
+        compounds; exactly_right: share of spectra that are said to hold just what they hold;
+        false_alarms: share of spectra outside among those made of the references' compounds alone,
+        left out where there are none. Empty where nothing can be judged.
+    """
+    import numpy as np
+
+    table = results.table("composition/spectra.csv")
+    if table is None or "alarm" not in table:
+        return {}
+    known = table[(table["role"] == "mixture") & (table["expected"] != "")]
+    columns = [c for c in known if c.startswith("present_")]
+    names = [c.removeprefix("present_") for c in columns]
+    expected = [set(text.split("+")) for text in known["expected"]]
+    there = np.array([[name in held for name in names] for held in expected], dtype=bool)
+    if not there.any():
+        return {}
+    called = known[columns].to_numpy(dtype=bool)
+    inside = np.array([held <= set(names) for held in expected])
+    figures = {
+        "mixtures": float(len(known)),
+        "presence_f1": float(2 * (called & there).sum() / (called.sum() + there.sum())),
+        "exactly_right": float((called == there).all(axis=1).mean()),
+    }
+    if inside.any():
+        figures["false_alarms"] = float((known["alarm"][inside] == "outside").mean())
+    return figures
+
+
 def series(results: Results) -> list[tuple[str, float, int]]:
     """Return what has a course: each fold's scores and each trial's, as (name, value, step)."""
     points = [
@@ -223,7 +261,7 @@ def samples_read(results: Results) -> Any:
     """
     import pandas as pd
 
-    from ionprint.composition.tables import holds
+    from ionprint.composition.wording import holds
 
     samples = results.table("composition/samples.csv")
     if samples is None or samples.empty:

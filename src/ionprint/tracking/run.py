@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import ionprint
+from ionprint.models.sealing import sealed
 from ionprint.tracking import note, registry, store
 from ionprint.tracking import results as of
+from ionprint.tracking.fetch import ID
 
 _AT_ONCE = 1000  # metrics that MLflow takes in one call
 RESULTS, WORKER = "ionprint.results", "ionprint.worker"
@@ -87,6 +89,7 @@ def log_run(
                 results.metrics["score"],
                 of.failed_checks(results),
                 of.accepted_checks(results),
+                of.composition_figures(results),
             )
             registered = registry.register(
                 str(cfg.tracking.model_name), _model_id(run), run.info.run_id, wanted
@@ -274,24 +277,25 @@ def _log_model(results: of.Results, tags: dict[str, str]) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, Schema
 
-    from ionprint.models.storage import load_model
+    from ionprint.serving.given import FIELDS
+    from ionprint.serving.model import ANSWER
 
-    folder = results.files["model/config.yaml"].parent
-    model = load_model(folder)
     signature = ModelSignature(
-        # any: the model itself checks its columns, takes whole counts too, and answers shortly
-        inputs=Schema([ColSpec(AnyType(), str(c), required=False) for c in model.inputs]),
-        outputs=Schema([ColSpec("double", f"p_{c}") for c in model.classes]),
+        # any: the model checks its input itself, takes whole counts too, and answers shortly
+        inputs=Schema([ColSpec(AnyType(), name, required=False) for name in FIELDS]),
+        outputs=Schema([ColSpec(AnyType(), name) for name in ANSWER]),
     )
+    kept = (ID, "ionprint.data", "ionprint.source", "mlflow.source.git.commit")
     with warnings.catch_warnings():
         # an example would be run through the model; the signature says as much
         warnings.filterwarnings("ignore", ".*input example was not provided.*")
         mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("served_model.py")),
-            artifacts={"model": str(folder)},
+            artifacts={"model": str(results.files["model/config.yaml"].parent)},
             signature=signature,
             pip_requirements=[f"ionprint=={ionprint.__version__}"],
+            metadata={key: tags[key] for key in kept if key in tags},
             tags={"ionprint.results": tags["ionprint.results"]},
         )
 
@@ -301,6 +305,7 @@ def _tags(results: of.Results, data_path: str, parent_run_id: str | None) -> dic
         **_made_by(),
         "ionprint.results": results_hash(results, parent_run_id),
         "ionprint.data": results.dataset["sha256"],
+        ID: sealed(results.files["model/config.yaml"].parent)[1][:12],
         "ionprint.data_path": data_path,
         "ionprint.source": results.dataset["source"],
         "ionprint.meaning": results.metrics["meaning"],

@@ -1,0 +1,482 @@
+"""A trained model complete in itself: from a spectrum as exported to what lies on the surface."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ionprint.composition.alignment import matches
+from ionprint.composition.evidence import witnesses
+from ionprint.composition.reader import Reader
+from ionprint.composition.wording import holds, ion_text
+from ionprint.errors import InputError, ModelFileError
+from ionprint.files import below, joined, read_arrays, write_arrays
+from ionprint.models.linear import LinearModel
+from ionprint.serving.given import Given, gather
+from ionprint.spectra.method import Method
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ionprint.models.storage import TrainedModel
+    from ionprint.spectra.table import PeakTable
+
+FILE = "reading.npz"
+"""All that a spectrum is read with beside the classifier."""
+ANSWER = (
+    *("name", "holds", "compounds", "alarm", "counts", "coverage", "scale", "beside"),
+    *("warnings", "source", "model"),
+)
+"""What `Model.answer` says of a spectrum."""
+KEPT = "kept"
+
+
+@dataclass(frozen=True)
+class Areas:
+    """One spectrum on the model's peaks.
+
+    Attributes
+    ----------
+    areas, errors : ndarray, shape (n_peaks,)
+        Counts and their standard errors; 0 where a given list has no such peak.
+    mz, beside, beside_errors : ndarray, shape (n_more,)
+        Peaks beside the model's (u), their counts and standard errors.
+    coverage : float
+        Part of the references' signal that there is a place for.
+    scale : dict or None
+        How well the mass scale fits: result, ions, error_ppm.
+    """
+
+    areas: np.ndarray
+    errors: np.ndarray
+    mz: np.ndarray
+    beside: np.ndarray
+    beside_errors: np.ndarray
+    coverage: float
+    scale: dict[str, Any]
+
+
+class Predictions(list):
+    """Answers, a dict a spectrum, as `Model.predict` gives them."""
+
+    def table(self) -> "pd.DataFrame":
+        """Return a row a spectrum, with the columns of `outputs/composition/spectra.csv`."""
+        import pandas as pd
+
+        return pd.DataFrame([row_of(answer) for answer in self])
+
+    def json(self) -> str:
+        """Return all of it as JSON, as the server answers."""
+        return to_json(list(self))
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything a prediction needs.
+
+    Attributes
+    ----------
+    about : dict
+        What the model was made of: choices, hyperparameters, data set, versions.
+    identity : dict
+        name and version in the registry (None for a folder), and id, a hash of all its files.
+    classifier : LinearModel or TrainedModel
+    reader : Reader
+    method : Method or None
+        How an export becomes areas; None for a model of areas that were made elsewhere.
+    mz : ndarray, shape (n_peaks,)
+        u.
+    ion : ndarray of str, shape (n_peaks,)
+        Empty where it is not known.
+    weight : ndarray, shape (n_peaks,)
+        Of each peak in the references' signal; sums to 1.
+    limit : ndarray, shape (n_peaks,)
+        What scaled intensities of outliers are clipped at.
+    """
+
+    about: dict[str, Any]
+    identity: dict[str, Any]
+    classifier: "LinearModel | TrainedModel"
+    reader: Reader
+    method: Method | None
+    mz: np.ndarray = field(repr=False)
+    ion: np.ndarray = field(repr=False)
+    weight: np.ndarray = field(repr=False)
+    limit: np.ndarray = field(repr=False)
+
+    @classmethod
+    def of_folder(
+        cls, folder: str | Path, name: str | None = None, version: str | None = None
+    ) -> "Model":
+        """Load a model that `ionprint train` wrote.
+
+        Parameters
+        ----------
+        folder : str or Path
+        name, version : str, optional
+            Of the registry that the folder came from.
+
+        Raises
+        ------
+        ModelFileError
+            A file is missing, changed or damaged, or another minor version of scikit-learn is
+            here.
+        """
+        from ionprint.files import read_yaml
+        from ionprint.models.sealing import refuse_other_versions, sealed
+
+        folder = Path(folder)
+        files, id_ = sealed(folder)
+        try:
+            about = read_yaml(files["model.yaml"])
+            refuse_other_versions(about, folder)
+        except (KeyError, TypeError, ValueError) as exc:
+            raise ModelFileError(f"{folder}: the model is damaged ({exc}); train it again") from exc
+        if FILE not in files:
+            raise ModelFileError(
+                f"{folder} holds a classifier alone, as a sweep trains it: {FILE} is not there. "
+                f"Train it with the same choices by `ionprint train`, or `dvc repro`"
+            )
+        arrays = read_arrays(files[FILE])
+        linear, method = below(arrays, "classifier"), below(arrays, "method")
+        if linear:
+            classifier: Any = LinearModel.of_arrays(linear)
+        else:
+            from ionprint.models.storage import load_model
+
+            classifier = load_model(folder)
+        return cls(
+            about,
+            {"name": name, "version": version, "id": id_[:12]},
+            classifier,
+            Reader.of_arrays(below(arrays, "reader")),
+            Method.of_arrays(method) if method else None,
+            **below(arrays, "peaks"),
+        )
+
+    @property
+    def classes(self) -> list[str]:
+        """The compounds it knows."""
+        return list(self.about["classes"])
+
+    @property
+    def dose_column(self) -> str | None:
+        """Name of the primary ions that it divides by; None: by none."""
+        return self.about.get("dose_column")
+
+    @property
+    def source(self) -> str:
+        """Where its references come from: simulated or measured."""
+        return str(self.about["dataset"]["source"])
+
+    def predict(self, spectra: Any) -> Predictions:
+        """Read spectra; each by itself, so that an answer hangs on nothing else that is asked.
+
+        Parameters
+        ----------
+        spectra : path, record, DataFrame or array, or a list of paths or records
+            Exports and folders of them; tables of peak areas (`.csv`). Records with `export` (its
+            text), or `mz` and `counts`, or `mz` and `area`, and if wanted `name`, `channel`,
+            `primary_ions`, `pulses`; the same as rows of a DataFrame. A DataFrame with a column a
+            peak (m/z with four decimals), or an array of areas on the model's own peaks, shape
+            (n_spectra, n_peaks).
+
+        Returns
+        -------
+        Predictions
+            For each spectrum what `answer` returns.
+
+        Raises
+        ------
+        IonprintError
+            One cannot be read; nothing is answered.
+        """
+        return Predictions(map(self.answer, gather(spectra, self.mz, self.dose_column)))
+
+    def answer(self, given: Given) -> dict[str, Any]:
+        """Read one spectrum.
+
+        Parameters
+        ----------
+        given : Given
+
+        Returns
+        -------
+        dict
+            Plain values: name; holds, in words; compounds, each with probability (of the
+            classifier, qualitative), presence (score), present, fraction with the ends of its 90 %
+            interval (low, high), proof and evidence ions; the alarm with its unexplained ions;
+            counts, coverage, mass scale, peaks beside the model's, warnings, source, model.
+
+        Raises
+        ------
+        IonprintError
+            The spectrum cannot be brought onto the model's peaks.
+        """
+        measured = self.areas_of(given)
+        counts = np.concatenate([measured.areas, measured.beside])[None]
+        errors = np.concatenate([measured.errors, measured.beside_errors])[None]
+        if not counts.sum() > 0:
+            raise InputError(given.name, "no counts in any peak of the model, nothing to read")
+        reader, n_peaks = self.reader, self.mz.size
+        if counts.size > n_peaks:
+            reader = reader.spread(np.arange(n_peaks), counts.size)
+        reading = reader.read(counts)
+        chances, clipped = self._probabilities(measured.areas, given, bool(reading.outlier[0]))
+        low, high = reader.intervals.around(reading.fraction)
+        mz = np.concatenate([self.mz, measured.mz])
+        ion = np.concatenate([self.ion, np.full(measured.mz.size, "")])
+
+        compounds: dict[str, Any] = {}
+        for place, name in enumerate(reader.classes):
+            compounds[name] = {
+                "probability": _round(chances[place]),
+                "presence": _round(reading.presence[0, place]),
+                "present": bool(reading.present[0, place]),
+                "fraction": _round(reading.fraction[0, place]),
+                "low": _round(low[0, place]),
+                "high": _round(high[0, place]),
+                "proof": "",
+                "evidence": [],
+            }
+        errors = np.maximum(errors, 1)
+        for _, place, ions, verdict in witnesses(counts, errors, reading.present, reader.unmixing):
+            said = compounds[reader.classes[place]]
+            said["proof"] = verdict
+            said["evidence"] = [
+                {
+                    "mz": _round(mz[one.peak], 4),
+                    "ion": str(ion[one.peak]),
+                    "side": one.side,
+                    "strength": one.weight,
+                    "counts": _round(one.counts, 2),
+                    "above_background": _round(one.above_background, 3),
+                    "above_others": _round(one.above_others, 3),
+                }
+                for one in ions
+            ]
+        outside = bool(reading.outside[0])
+        unexplained = reader.unexplained(counts)[0] if outside else []
+        answer = {
+            "name": given.name,
+            "holds": "",
+            "compounds": compounds,
+            "alarm": {
+                "outside": outside,
+                "p": _round(reading.p[0]),
+                "distance": _round(reading.distance[0]),
+                "unexplained": [_peak(mz[k], ion[k], counts[0, k]) for k in unexplained],
+                "outlier": bool(reading.outlier[0]),
+                "outlier_p": _round(reading.outlier_p[0]),
+                "clipped": [_peak(mz[k], ion[k], counts[0, k]) for k in clipped],
+            },
+            "counts": _round(counts.sum(), 2),
+            "coverage": _round(measured.coverage),
+            "scale": measured.scale,
+            "beside": [_peak(m, "", c) for m, c in zip(measured.mz, measured.beside, strict=True)],
+            "warnings": self._warnings(measured, given),
+            "source": given.source,
+            "model": {**self.identity, "source": self.source},
+        }
+        answer["holds"] = holds(row_of(answer) | {"outside": float(outside)}, reader.classes)
+        return answer
+
+    def areas_of(self, given: Given) -> Areas:
+        """Bring a spectrum onto the model's peaks.
+
+        Raises
+        ------
+        IonprintError
+            Its scale cannot be calibrated, or too few of the model's peaks are there.
+        """
+        none = np.zeros(0)
+        if given.spectrum is None:
+            return self._aligned(given)
+        if self.method is None:
+            raise InputError(
+                given.name,
+                "a spectrum, but this model was trained on areas that were made elsewhere and "
+                "knows no way from one to the other; give the peaks, `mz` with `area`",
+            )
+        found = self.method.measure(given.spectrum, given.pulses)
+        result, beside = found.calibrated.result, found.unlisted
+        scale = {
+            "result": result,
+            "ions": found.calibrated.scale.ions,
+            "error_ppm": None if result == KEPT else _round(found.rms_ppm, 2),
+        }
+        ends = found.calibrated.spectrum.end**2
+        covered = float(self.weight[self.mz <= ends].sum())
+        self._refuse_uncovered(covered, given.name)
+        parts = beside.mz, beside.areas, beside.errors
+        if result == KEPT:  # they may be the model's own on a scale that is off
+            parts = none, none, none
+        return Areas(found.areas, found.errors, *parts, min(covered, 1.0), scale)
+
+    def _aligned(self, given: Given) -> Areas:
+        ppm = float(self.about["align_ppm"])
+        own, theirs = matches(self.mz, given.mz, ppm)
+        covered = float(self.weight[own].sum())
+        self._refuse_uncovered(covered, given.name)
+        areas = np.zeros(self.mz.size)
+        areas[own] = given.areas[theirs]
+        beside = np.delete(given.areas, theirs)
+        off = given.mz[theirs] / self.mz[own] - 1
+        error = float(np.sqrt(np.mean(off**2))) * 1e6
+        return Areas(
+            areas,
+            np.sqrt(areas),
+            np.delete(given.mz, theirs),
+            beside,
+            np.sqrt(beside),
+            min(covered, 1.0),
+            {"result": "peak list", "ions": int(own.size), "error_ppm": _round(error, 2)},
+        )
+
+    def _refuse_uncovered(self, covered: float, name: str) -> None:
+        least = float(self.about["coverage"])
+        if covered < least:
+            raise InputError(
+                name,
+                f"has peaks for {covered:.0%} of the references' signal, expected {least:.0%} or "
+                f"more. Was it cut at a lower m/z, badly calibrated, or measured in the other "
+                f"polarity? Integrate it on the model's own peaks",
+            )
+
+    def _probabilities(
+        self, areas: np.ndarray, given: Given, outlier: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the probabilities, of an outlier those of what was clipped, and its peaks."""
+        inputs = areas[None]
+        if self.dose_column:
+            if given.primary_ions is None:
+                raise InputError(
+                    "primary_ions",
+                    f"missing for {given.name}: this model divides by the primary ions of each "
+                    f"spectrum ({self.dose_column})",
+                )
+            inputs = np.append(inputs, [[given.primary_ions]], axis=1)
+        scaled = self.classifier.scaled(inputs)
+        clipped = np.flatnonzero(outlier & (scaled > self.limit)[0])
+        if outlier:
+            scaled = np.minimum(scaled, self.limit)
+        return self.classifier.classified(scaled)[0], clipped
+
+    def _warnings(self, measured: Areas, given: Given) -> list[str]:
+        found = []
+        if measured.scale["result"] == KEPT:
+            found.append(
+                "the bins are too wide to calibrate the mass scale: the export's own is taken"
+            )
+        if measured.coverage < 1:
+            found.append(
+                f"peaks for {measured.coverage:.1%} of the references' signal; missing ones count "
+                f"as zero"
+            )
+        if given.source == "measured" and self.source == "simulated":
+            found.append("measured spectrum, but the model's references are simulated")
+        return found
+
+
+def save_reading(
+    folder: Path,
+    model: "TrainedModel",
+    reader: Reader,
+    method: Method | None,
+    references: "PeakTable",
+    ion: np.ndarray,
+    truncation: float,
+) -> None:
+    """Write what `Model` needs beside the classifier; the folder is to be sealed afterwards.
+
+    Parameters
+    ----------
+    folder : Path
+    model : TrainedModel
+    reader : Reader
+    method : Method or None
+    references : PeakTable
+        What both learned from.
+    ion : ndarray of str, shape (n_peaks,)
+    truncation : float
+        Outliers are clipped at this multiple of the references' range.
+    """
+    from ionprint.composition.alignment import signal_weight
+    from ionprint.composition.probability import limits
+
+    linear = LinearModel.of(model.pipeline)
+    parts = {
+        "peaks": {
+            "mz": model.mz,
+            "ion": ion.astype(str),
+            "weight": signal_weight(references),
+            "limit": limits(model, references, truncation),
+        },
+        "reader": reader.arrays(),
+        "method": method.arrays() if method else {},
+        "classifier": linear.arrays() if linear else {},
+    }
+    write_arrays(joined(parts), folder / FILE)
+
+
+def row_of(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer as one row of a table.
+
+    Returns
+    -------
+    dict
+        name, holds, counts, coverage; p_, presence_, present_, fraction_ with _low and _high, and
+        proof_ of each compound; evidence_, its strong and weak ions; alarm and its numbers as in
+        `outputs/composition/spectra.csv`; beside, scale, error_ppm, warnings, source, model.
+    """
+    alarm, row = answer["alarm"], {key: answer[key] for key in ("name", "holds")}
+    row |= {"counts": answer["counts"], "coverage": answer["coverage"]}
+    for name, said in answer["compounds"].items():
+        row |= {
+            f"p_{name}": said["probability"],
+            f"presence_{name}": said["presence"],
+            f"present_{name}": said["present"],
+            f"fraction_{name}": said["fraction"],
+            f"fraction_{name}_low": said["low"],
+            f"fraction_{name}_high": said["high"],
+            f"proof_{name}": said["proof"],
+            f"evidence_{name}": _ions(
+                [e for e in said["evidence"] if e["strength"] in ("strong", "weak")]
+            ),
+        }
+    row |= {
+        "alarm": "outside" if alarm["outside"] else "inside",
+        "distance": alarm["distance"],
+        "alarm_p": alarm["p"],
+        "unexplained": _ions(alarm["unexplained"]),
+        "outlier": alarm["outlier"],
+        "outlier_p": alarm["outlier_p"],
+        "clipped": len(alarm["clipped"]),
+        "beside": _ions(answer["beside"]),
+        "scale": answer["scale"]["result"],
+        "error_ppm": answer["scale"]["error_ppm"],
+        "warnings": "; ".join(answer["warnings"]),
+        "source": answer["source"],
+    }
+    model = answer["model"]
+    return row | {"model": f"{model['name']}/{model['version']}" if model["name"] else model["id"]}
+
+
+def to_json(value: Any) -> str:
+    """Return JSON, the same text for the same answer wherever it is given."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _ions(ions: list[dict[str, Any]]) -> str:
+    return ", ".join(ion_text(one["mz"], one["ion"]) for one in ions)
+
+
+def _peak(mz: float, ion: str, counts: float) -> dict[str, Any]:
+    return {"mz": _round(mz, 4), "ion": str(ion), "counts": _round(counts, 2)}
+
+
+def _round(value: float, digits: int = 6) -> float:
+    """Round to what a number means; adding 0 turns -0.0 into 0.0."""
+    return round(float(value), digits) + 0.0

@@ -1,0 +1,133 @@
+"""Models by their address: a folder, or a version in the registry."""
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ionprint.errors import ModelFileError, TrackingError
+
+if TYPE_CHECKING:
+    from ionprint.serving.model import Model
+
+REGISTERED = "models:/"
+ID = "ionprint.model"
+"""Tag of a version: the id of the model it was registered with."""
+META = "registered_model_meta"
+"""The file in which MLflow says which version a folder that it fetched is of."""
+ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+
+
+def load(uri: str | Path) -> "Model":
+    """Load a model.
+
+    Parameters
+    ----------
+    uri : str or Path
+        The folder that `ionprint train` wrote (``outputs/model``), or a registered version:
+        ``models:/ionprint-lithium@champion``, ``models:/ionprint-lithium/3``. For the latter the
+        registry is that of MLFLOW_TRACKING_URI, else that of the project around the working
+        directory.
+
+    Returns
+    -------
+    Model
+        Its `predict` reads spectra.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such model, or it is not what was registered.
+    TrackingError
+        The registry cannot be used.
+
+    Examples
+    --------
+    >>> import ionprint
+    >>> model = ionprint.load("models:/ionprint-lithium@champion")  # doctest: +SKIP
+    >>> model.predict("spot1.txt")[0]["holds"]  # doctest: +SKIP
+    'Li2CO3 0.53 [0.43, 0.67]; LiOH 0.47 [0.36, 0.55]'
+    """
+    from ionprint.serving.model import Model
+
+    if not str(uri).startswith(REGISTERED):
+        return Model.of_folder(Path(uri).expanduser())
+    with _registry():
+        return _registered(str(uri))
+
+
+def fetched(folder: Path) -> "Model":
+    """Load the model in a folder that MLflow fetched, which may say which version it is."""
+    import yaml
+
+    from ionprint.serving.model import Model
+
+    for place in list(folder.parents)[:3]:
+        if (place / META).is_file():
+            meta = yaml.safe_load((place / META).read_text(encoding="utf-8"))
+            return Model.of_folder(folder, meta.get("model_name"), str(meta.get("model_version")))
+    return Model.of_folder(folder)
+
+
+@contextlib.contextmanager
+def _registry() -> Iterator[None]:
+    """Work where the registry's files are addressed from, and tell what fails in it."""
+    import os
+
+    from ionprint.config import project_root
+    from ionprint.tracking.store import ready_store, tracking_uri, usable_store
+
+    place = Path.cwd() if os.environ.get("MLFLOW_TRACKING_URI") else project_root()
+    with contextlib.chdir(place):
+        if (
+            tracking_uri().startswith("sqlite:///")
+            and not Path(tracking_uri().removeprefix("sqlite:///")).exists()
+        ):
+            raise TrackingError(
+                f"no registry at {tracking_uri()} (from {place}); `make run` makes one, or name "
+                f"another by MLFLOW_TRACKING_URI"
+            )
+        with usable_store():
+            ready_store()
+            yield
+
+
+def _registered(uri: str) -> "Model":
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    from ionprint.serving.model import Model
+
+    address = ADDRESS.fullmatch(uri)
+    if not address:
+        raise ModelFileError(
+            f"{uri}: expected models:/NAME@ALIAS or models:/NAME/VERSION, such as "
+            f"models:/ionprint-lithium@champion"
+        )
+    name, client = address["name"], mlflow.MlflowClient()
+    try:
+        version = (
+            client.get_model_version_by_alias(name, address["alias"])
+            if address["alias"]
+            else client.get_model_version(name, address["version"])
+        )
+    except MlflowException as exc:
+        known = sorted(model.name for model in client.search_registered_models())
+        raise ModelFileError(
+            f"{uri}: {str(exc).splitlines()[0]}. Registered are: {', '.join(known) or 'none'}. "
+            f"`ionprint track` registers a model, `ionprint promote` makes it champion"
+        ) from exc
+    with tempfile.TemporaryDirectory(prefix="ionprint-") as scratch:
+        place = mlflow.artifacts.download_artifacts(
+            artifact_uri=f"models:/{name}/{version.version}", dst_path=scratch
+        )
+        model = Model.of_folder(Path(place) / "artifacts" / "model", name, str(version.version))
+    registered = version.tags.get(ID)
+    if registered != model.identity["id"]:
+        raise ModelFileError(
+            f"{uri}: the files have the id {model.identity['id']}, registered was {registered}; "
+            f"they were changed since and are not loaded. Train and track it again"
+        )
+    return model
