@@ -10,8 +10,8 @@ export OMP_NUM_THREADS := 1
 unexport PYTHONDONTWRITEBYTECODE
 UI_PORT ?= 5000
 SERVE_PORT ?= 5001
-# of the data set that conf/config.yaml chooses
-MODEL ?= models:/ionprint-$(shell sed -n 's/^  - dataset: *//p' conf/config.yaml)@champion
+# models:/ionprint-lithium/1 or a folder; the champion of the chosen data set when empty
+MODEL ?=
 # measured spectra for the documentation: spectra.tar.xz, see scripts/alloys.py
 ALLOYS ?=
 STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlruns/mlflow.db)
@@ -55,8 +55,8 @@ ui: env  ## compare runs in the browser: http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui -w 1 --host 127.0.0.1 --port $(UI_PORT) \
 	    --backend-store-uri $(STORE) --artifacts-destination mlruns/artifacts
 
-serve: env  ## answer predictions of the champion over HTTP: http://127.0.0.1:5001
-	MLFLOW_TRACKING_URI=$(STORE) mlflow models serve -m $(MODEL) --env-manager local --host 127.0.0.1 --port $(SERVE_PORT)
+serve: env  ## a page to drop spectra on, and predictions for programs: http://127.0.0.1:5001
+	ionprint serve --port $(SERVE_PORT) $(if $(MODEL),--model $(MODEL))
 
 lint: env  ## style and likely mistakes
 	ruff check .
@@ -67,6 +67,7 @@ docs: data  ## figures and documentation as a site: site/index.html
 	$(BIN)/python scripts/examples.py
 	@if test -n "$(ALLOYS)"; then $(BIN)/python scripts/alloys.py "$(ALLOYS)"; fi
 	$(BIN)/python scripts/gallery.py
+	$(BIN)/python scripts/page.py
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo "open site/index.html"
 

@@ -73,10 +73,11 @@ def problem_with(words, root):
     if stage == "samples":
         return None if not args or "--pattern" in args else "samples without --pattern"
     if stage in ("predict", "serve"):
-        try:
-            importlib.import_module(f"ionprint.stages.{stage}").parser().parse_args(args)
-        except SystemExit:
-            return f"{stage} does not know its arguments"
+        try:  # a command may be named without what it asks for
+            module = importlib.import_module(f"ionprint.stages.{stage}")
+            module.parser().parse_args(args or ["FILE"] * (stage == "predict"))
+        except SystemExit as exc:
+            return f"{stage} does not know its arguments" if exc.code else None
         return None
     if stage == "compare":
         if len(args) < 2:

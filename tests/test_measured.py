@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+import ionprint
 from ionprint.cli import main
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "alloys.py"
@@ -56,6 +57,14 @@ def test_measured_alloys_are_recognised_and_a_mixture_is_read(project, spectra):
     ions = pd.read_csv(outputs / "ranking" / "ions.csv")
     first = ions[(ions["compound"] == "Ru-Ir") & (ions["rank"] <= 10)]
     assert {223, 225, 239, 241} & set(first["mz"].round().astype(int))
+
+    expected = pd.read_csv(outputs / "composition" / "spectra.csv")
+    model = ionprint.load(outputs / "model")
+    found = model.predict([spectra / file for file in expected["file"]]).table()
+    assert found["source"].eq("measured").all()
+    assert found["warnings"].str.contains("too wide to calibrate").all()
+    for column in expected.filter(regex="^(p|presence|fraction)_"):
+        assert found[column].to_numpy() == pytest.approx(expected[column], abs=6e-5), column
 
 
 def test_known_mixtures_of_alloys_are_read_and_a_foreign_alloy_is_noticed(project, spectra, capsys):

@@ -126,7 +126,7 @@ def test_tracking_again_logs_nothing(project):
         ("tracking/default.yaml", "register: true", "register: false", "track"),
         ("config.yaml", "scaling: minmax", "scaling: standard", "tune evaluate rank check train"),
         ("config.yaml", "seed: 0", "seed: 1", "tune evaluate rank check train composition"),
-        ("composition/default.yaml", "truncation: 1.0", "truncation: 2.0", "composition"),
+        ("composition/default.yaml", "truncation: 1.0", "truncation: 2.0", "train composition"),
         ("figures/default.yaml", "profile_ions: 4", "profile_ions: 3", "figures report"),
         ("figures/default.yaml", "circle_ions: 5", "circle_ions: 4", "figures"),
         ("model/svm_linear.yaml", "C: 1.0", "C: 2.0", ""),

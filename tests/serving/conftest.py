@@ -66,9 +66,11 @@ class Server:
         """Send bytes as they are and return all that comes back."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as sent:
             sent.sendall(data)
-            with contextlib.suppress(ConnectionResetError):
-                return b"".join(iter(lambda: sent.recv(65536), b""))
-            return b""
+            told = b""
+            with contextlib.suppress(ConnectionResetError, TimeoutError):
+                while more := sent.recv(65536):
+                    told += more
+            return told
 
 
 def form(*files, fields=()):

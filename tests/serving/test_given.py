@@ -38,6 +38,8 @@ OWN = np.array([1.0078, 7.016, 15.9949])
         ({"mz": [1.0], "area": [1.0], "primary_ions": 0}, "primary_ions", "above 0"),
         ({"mz": [1.0], "area": [1.0], "pulses": True}, "pulses", "above 0"),
         ({"export": 3}, "export", "expected text"),
+        ({"mz": [1, 2, 3], "counts": [1, 1, 1], "channel": [1, 2.5, 3]}, "channel[1]", "got 2.5"),
+        ({"mz": [1, 2, 3], "counts": [1, 1, 1], "channel": [1, 2, 1e400]}, "channel[2]", "got inf"),
     ],
 )
 def test_a_bad_record_is_refused_with_its_field(record, field, says):

@@ -51,6 +51,7 @@ def moved(finished, fresh_store, tmp_path_factory):
 
 @pytest.fixture
 def there(moved, monkeypatch):
+    """The moved project as working directory, for what asks no store but its own."""
     monkeypatch.chdir(moved)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return moved
@@ -146,18 +147,14 @@ def test_files_changed_in_the_registry_are_refused(there, tmp_path):
         loaded(copy)
 
 
-@pytest.fixture(scope="module")
-def served(moved):
+@pytest.fixture
+def served(there):
     import mlflow
 
-    here = Path.cwd()
-    os.chdir(moved)
-    try:
-        mlflow.set_tracking_uri("sqlite:///mlruns/mlflow.db")
-        yield mlflow.pyfunc.load_model(URI)
-    finally:
-        mlflow.set_tracking_uri(None)
-        os.chdir(here)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{there}/mlruns/mlflow.db")
+    yield mlflow.pyfunc.load_model(URI)
+    mlflow.set_tracking_uri(before)
 
 
 def test_mlflow_answers_as_ionprint_does(there, served, spectra, table):

@@ -38,8 +38,10 @@ class Conformal:
 
     def __init__(self, odd: np.ndarray, group: np.ndarray) -> None:
         self.odd, self.group = odd, group
-        self._groups = [np.sort(odd[group == g]) for g in np.unique(group)]
-        self.pellets = len(self._groups)
+        order = np.argsort(group, kind="stable")
+        self._odd = odd[order]
+        _, self._first, self._sizes = np.unique(group[order], return_index=True, return_counts=True)
+        self.pellets = len(self._sizes)
 
     @property
     def least(self) -> float:
@@ -48,10 +50,9 @@ class Conformal:
 
     def p_values(self, odd: np.ndarray) -> np.ndarray:
         """Return the p-value of each spectrum, shape (n_spectra,)."""
-        above = np.ones(len(odd))
-        for known in self._groups:
-            above += 1 - np.searchsorted(known, odd, side="left") / len(known)
-        return above * self.least
+        as_odd = (self._odd >= odd[:, None]).astype(float)
+        shares = np.add.reduceat(as_odd, self._first, axis=1) / self._sizes
+        return (1 + shares.sum(axis=1)) * self.least
 
 
 class Distance:

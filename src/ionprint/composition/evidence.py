@@ -79,7 +79,7 @@ def witnesses(
     The other compounds are fitted again without the compound, so that they explain as much of its
     ions as they can. Standard errors take counting and the scatter between pellets together.
     """
-    for pattern in np.unique(present, axis=0):
+    for pattern in np.unique(present, axis=0) if len(present) > 1 else present:
         there = np.flatnonzero(pattern)
         rows = np.flatnonzero((present == pattern).all(axis=1))
         if not there.size:

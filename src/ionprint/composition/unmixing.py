@@ -17,6 +17,7 @@ RIDGE = 1e-9
 """Keeps the fit of end members that are all but the same stable."""
 TINY = 1e-12
 """What counts as zero, beside numbers of order one."""
+LEAST = float(np.finfo(float).tiny)
 EXCHANGES = 50
 """Rounds of exchange before a fit is left to SciPy; a handful is the rule."""
 
@@ -67,11 +68,15 @@ class Unmixing:
         self, members: np.ndarray, owner: np.ndarray, yields: np.ndarray, scatter: np.ndarray
     ) -> None:
         self.members, self.owner, self.yields, self.scatter = members, owner, yields, scatter
+        self._parts: dict[tuple[int, ...], Unmixing] = {}
         first, second = self._pairs = np.triu_indices(len(members))
         products = (members[first] * members[second]).T
         self._strong = np.sort(np.argsort(-members.mean(axis=0), kind="stable")[:STRONG])
         # the many products of groups serve a distance alone, where seven digits are enough
         self._products = products.astype(np.float32) if len(members) > len(yields) else products
+        self._of_strong = self._products[self._strong], members[:, self._strong].T
+        self._of_all = self._products, members.T
+        self._owned = np.eye(len(yields))[owner]
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Unmixing":
@@ -94,13 +99,16 @@ class Unmixing:
 
     def only(self, compounds: np.ndarray) -> "Unmixing":
         """Return the unmixing on some of the compounds, given by their places, rising."""
-        keep = np.isin(self.owner, compounds)
-        some = {
-            "members": self.members[keep],
-            "owner": np.searchsorted(compounds, self.owner[keep]),
-            "yields": self.yields[compounds],
-        }
-        return self.of_arrays(self.arrays() | some)
+        asked = tuple(compounds.tolist())
+        if asked not in self._parts:  # the same few are asked for again and again
+            keep = np.isin(self.owner, compounds)
+            some = {
+                "members": self.members[keep],
+                "owner": np.searchsorted(compounds, self.owner[keep]),
+                "yields": self.yields[compounds],
+            }
+            self._parts[asked] = self.of_arrays(self.arrays() | some)
+        return self._parts[asked]
 
     def explain(self, counts: np.ndarray) -> Explained:
         """Fit spectra.
@@ -114,7 +122,7 @@ class Unmixing:
         shares = counts / total
         # the first fit only finds weights for the second: the strongest ions are enough
         strong = shares[:, self._strong]
-        first = self._fit(strong, strong, total, peaks=self._strong)
+        first = self._fit(strong, strong, total, on=self._of_strong)
         expected = first @ self.members
         return self._explained(self._fit(shares, expected, total, free=first > 0), total)
 
@@ -145,9 +153,9 @@ class Unmixing:
         )
 
     def _explained(self, fitted: np.ndarray, total: np.ndarray) -> Explained:
-        parts = fitted @ np.eye(len(self.yields))[self.owner]
+        parts = fitted @ self._owned
         surface = parts / self.yields
-        whole = np.maximum(surface.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        whole = np.maximum(surface.sum(axis=1, keepdims=True), LEAST)
         return Explained(surface / whole, parts, fitted @ self.members * total)
 
     def _fit(
@@ -157,13 +165,14 @@ class Unmixing:
         total: np.ndarray,
         free: np.ndarray | None = None,
         aside: np.ndarray | None = None,
-        peaks: np.ndarray | slice = slice(None),
+        on: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Return the weight of each end member, by least squares weighted by `expected`.
 
-        `free` are the end members thought to be there, to begin with; `shares` and `expected` are
-        those of `peaks`.
+        `free` are the end members thought to be there, to begin with; `on` are the products of end
+        members, and these themselves, on the peaks that `shares` and `expected` are of.
         """
+        products, members = on or self._of_all
         # one count at least: nothing is known better
         expected = np.maximum(expected, 1 / total)
         weight = SCATTER**2 * expected
@@ -175,10 +184,10 @@ class Unmixing:
             weight[aside] *= 1e-3
         n = len(self.members)
         gram = np.empty((len(shares), n, n))
-        flat = weight.astype(self._products.dtype, copy=False) @ self._products[peaks]
+        flat = weight.astype(products.dtype, copy=False) @ products
         gram[:, self._pairs[0], self._pairs[1]] = flat
         gram[:, self._pairs[1], self._pairs[0]] = flat
-        return solve(gram, (weight * shares) @ self.members[:, peaks].T, free)
+        return solve(gram, (weight * shares) @ members, free)
 
 
 def excess_errors(counts: np.ndarray, expected: np.ndarray, scatter: np.ndarray) -> np.ndarray:
@@ -222,30 +231,37 @@ def solve(gram: np.ndarray, right: np.ndarray, free: np.ndarray | None = None) -
     settle is left to SciPy.
     """
     n = right.shape[1]
-    scale = np.sqrt(np.maximum(np.einsum("ijj->ij", gram), np.finfo(float).tiny))
-    gram = gram / (scale[:, :, None] * scale[:, None, :])
-    gram[:, np.arange(n), np.arange(n)] += RIDGE
+    diagonal = np.arange(n)
+    scale = np.sqrt(np.maximum(gram[:, diagonal, diagonal], LEAST))
     right = right / scale
+    if n == 1:
+        return np.maximum(right / (1 + RIDGE), 0) / scale
+    gram = gram / (scale[:, :, None] * scale[:, None, :])
+    gram[:, diagonal, diagonal] += RIDGE
     found = np.zeros(right.shape)
     free = np.ones(right.shape, dtype=bool) if free is None else free.copy()
     open_ = np.arange(len(right))
+    a, b = gram, right  # of those that are open
     for round_ in range(EXCHANGES):
         inside = free[open_]
-        # unknowns that are held at zero become equations x = 0
-        system = gram[open_] * (inside[:, :, None] & inside[:, None, :])
-        system[:, np.arange(n), np.arange(n)] += ~inside
-        x = np.linalg.solve(system, (right[open_] * inside)[:, :, None])[:, :, 0]
-        slope = (gram[open_] @ x[:, :, None])[:, :, 0] - right[open_]
+        system, known = a, b
+        if not inside.all():
+            # unknowns that are held at zero become equations x = 0
+            system = a * (inside[:, :, None] & inside[:, None, :])
+            system[:, diagonal, diagonal] += ~inside
+            known = b * inside
+        x = np.linalg.solve(system, known[:, :, None])[:, :, 0]
+        slope = (a @ x[:, :, None])[:, :, 0] - b
         wrong = np.where(inside, x < -TINY, slope < -TINY)
-        done = ~wrong.any(axis=1)
-        found[open_[done]] = np.maximum(x[done], 0)
-        open_, wrong = open_[~done], wrong[~done]
-        if not open_.size:
-            break
+        still = wrong.any(axis=1)
+        found[open_] = np.maximum(x, 0)
+        if not still.any():
+            return found / scale
+        open_, wrong, a, b = open_[still], wrong[still], a[still], b[still]
         if round_ >= n:
             # one at a time, the last first, cannot go in circles
             last = n - 1 - wrong[:, ::-1].argmax(axis=1)
-            wrong = np.arange(n) == last[:, None]
+            wrong = diagonal == last[:, None]
         free[open_] ^= wrong
     for row in open_:
         from scipy.optimize import nnls

@@ -26,6 +26,7 @@ function drawCharts(data) {
   const config = {
     responsive: true,
     displaylogo: false,
+    showSendToCloud: false, plotlyServerURL: "", // plotly offers to send the data to it
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
     toImageButtonOptions: { scale: 3 },
   };

@@ -134,6 +134,12 @@ def of_record(record: Any, name: str = "spectrum") -> Given:
         from ionprint.spectra.reading import spectrum_of
 
         rows = {key: _numbers(value, key, 1) for key, value in given.items()}
+        if "channel" in rows:
+            channel = rows["channel"]
+            odd = np.flatnonzero(~((np.abs(channel) <= MOST) & (channel == np.rint(channel))))
+            if odd.size:
+                told = f"got {channel[odd[0]]:g}, expected a whole number"
+                raise InputError(f"channel[{odd[0]}]", told)
         return of_spectrum(spectrum_of(**rows, name=name), **more)
     if held == {"mz", "area"}:
         mz, areas = (_numbers(given[key], key, 1) for key in ("mz", "area"))

@@ -280,7 +280,7 @@ class Model:
             "source": given.source,
             "model": {**self.identity, "source": self.source},
         }
-        answer["holds"] = holds(row_of(answer) | {"outside": float(outside)}, reader.classes)
+        answer["holds"] = holds(_row_of_compounds(answer) | _row_of_alarm(answer), reader.classes)
         return answer
 
     def areas_of(self, given: Given) -> Areas:
@@ -316,8 +316,10 @@ class Model:
         return Areas(found.areas, found.errors, *parts, min(covered, 1.0), scale)
 
     def _aligned(self, given: Given) -> Areas:
-        ppm = float(self.about["align_ppm"])
-        own, theirs = matches(self.mz, given.mz, ppm)
+        if np.array_equal(given.mz, self.mz):
+            own = theirs = np.arange(self.mz.size)
+        else:
+            own, theirs = matches(self.mz, given.mz, float(self.about["align_ppm"]))
         covered = float(self.weight[own].sum())
         self._refuse_uncovered(covered, given.name)
         areas = np.zeros(self.mz.size)
@@ -431,26 +433,17 @@ def row_of(answer: dict[str, Any]) -> dict[str, Any]:
         proof_ of each compound; evidence_, its strong and weak ions; alarm and its numbers as in
         `outputs/composition/spectra.csv`; beside, scale, error_ppm, warnings, source, model.
     """
-    alarm, row = answer["alarm"], {key: answer[key] for key in ("name", "holds")}
-    row |= {"counts": answer["counts"], "coverage": answer["coverage"]}
+    row = {key: answer[key] for key in ("name", "holds", "counts", "coverage")}
+    row |= _row_of_compounds(answer)
     for name, said in answer["compounds"].items():
-        row |= {
-            f"p_{name}": said["probability"],
-            f"presence_{name}": said["presence"],
-            f"present_{name}": said["present"],
-            f"fraction_{name}": said["fraction"],
-            f"fraction_{name}_low": said["low"],
-            f"fraction_{name}_high": said["high"],
-            f"proof_{name}": said["proof"],
-            f"evidence_{name}": _ions(
-                [e for e in said["evidence"] if e["strength"] in ("strong", "weak")]
-            ),
-        }
+        proving = [e for e in said["evidence"] if e["strength"] in ("strong", "weak")]
+        row |= {f"proof_{name}": said["proof"], f"evidence_{name}": _ions(proving)}
+    alarm, told = answer["alarm"], _row_of_alarm(answer)
     row |= {
         "alarm": "outside" if alarm["outside"] else "inside",
         "distance": alarm["distance"],
         "alarm_p": alarm["p"],
-        "unexplained": _ions(alarm["unexplained"]),
+        "unexplained": told["unexplained"],
         "outlier": alarm["outlier"],
         "outlier_p": alarm["outlier_p"],
         "clipped": len(alarm["clipped"]),
@@ -462,6 +455,25 @@ def row_of(answer: dict[str, Any]) -> dict[str, Any]:
     }
     model = answer["model"]
     return row | {"model": f"{model['name']}/{model['version']}" if model["name"] else model["id"]}
+
+
+def _row_of_compounds(answer: dict[str, Any]) -> dict[str, Any]:
+    row = {}
+    for name, said in answer["compounds"].items():
+        row |= {
+            f"p_{name}": said["probability"],
+            f"presence_{name}": said["presence"],
+            f"present_{name}": said["present"],
+            f"fraction_{name}": said["fraction"],
+            f"fraction_{name}_low": said["low"],
+            f"fraction_{name}_high": said["high"],
+        }
+    return row
+
+
+def _row_of_alarm(answer: dict[str, Any]) -> dict[str, Any]:
+    alarm = answer["alarm"]
+    return {"outside": float(alarm["outside"]), "unexplained": _ions(alarm["unexplained"])}
 
 
 def to_json(value: Any) -> str:

@@ -299,7 +299,7 @@ def _next(console: Console, outputs: Path) -> None:
     if report.exists():
         console.print(f"  report       {report}", soft_wrap=True)
     console.print("  make ui      compare the runs in the browser")
-    console.print("  make serve   let the model answer over HTTP")
+    console.print("  make serve   a page to drop new spectra on")
     console.print(f"  results      {outputs}", soft_wrap=True)
     if pictures:
         console.print(f"  figures      {figures}: {pictures} as svg, pdf and png", soft_wrap=True)

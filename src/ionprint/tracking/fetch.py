@@ -1,6 +1,7 @@
 """Models by their address: a folder, or a version in the registry."""
 
 import contextlib
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from ionprint.errors import ModelFileError, TrackingError
 if TYPE_CHECKING:
     from ionprint.serving.model import Model
 
-REGISTERED = "models:/"
+REGISTERED, SQLITE = "models:/", "sqlite:///"
 ID = "ionprint.model"
 """Tag of a version: the id of the model it was registered with."""
 META = "registered_model_meta"
@@ -54,8 +55,8 @@ def load(uri: str | Path) -> "Model":
 
     if not str(uri).startswith(REGISTERED):
         return Model.of_folder(Path(uri).expanduser())
-    with _registry():
-        return _registered(str(uri))
+    with _registry() as registry:
+        return _registered(str(uri), registry)
 
 
 def fetched(folder: Path) -> "Model":
@@ -72,30 +73,37 @@ def fetched(folder: Path) -> "Model":
 
 
 @contextlib.contextmanager
-def _registry() -> Iterator[None]:
-    """Work where the registry's files are addressed from, and tell what fails in it."""
-    import os
+def _registry() -> Iterator[str]:
+    """Work where the registry's files are addressed from, and tell what fails in it.
 
+    Yields
+    ------
+    str
+        Its address, whole: MLflow keeps what it has opened by its address, and a relative one would
+        be that of another project when a process goes from one to the other.
+    """
     from ionprint.config import project_root
-    from ionprint.tracking.store import ready_store, tracking_uri, usable_store
+    from ionprint.tracking.store import quiet_mlflow, tracking_uri, usable_store
 
-    place = Path.cwd() if os.environ.get("MLFLOW_TRACKING_URI") else project_root()
-    with contextlib.chdir(place):
-        if (
-            tracking_uri().startswith("sqlite:///")
-            and not Path(tracking_uri().removeprefix("sqlite:///")).exists()
-        ):
-            raise TrackingError(
-                f"no registry at {tracking_uri()} (from {place}); `make run` makes one, or name "
-                f"another by MLFLOW_TRACKING_URI"
-            )
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    with contextlib.chdir(Path.cwd() if given else project_root()):
+        uri = tracking_uri()
+        if uri.startswith(SQLITE):
+            path = Path(uri.removeprefix(SQLITE)).resolve()
+            if not path.exists():
+                raise TrackingError(
+                    f"no registry at {path}; `make run` makes one, or name another by "
+                    f"MLFLOW_TRACKING_URI"
+                )
+            uri = f"{SQLITE}{path.as_posix()}"
+        quiet_mlflow()
         with usable_store():
-            ready_store()
-            yield
+            yield uri
 
 
-def _registered(uri: str) -> "Model":
-    import mlflow
+def _registered(uri: str, registry: str) -> "Model":
+    from mlflow import MlflowClient
+    from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     from ionprint.serving.model import Model
@@ -106,7 +114,7 @@ def _registered(uri: str) -> "Model":
             f"{uri}: expected models:/NAME@ALIAS or models:/NAME/VERSION, such as "
             f"models:/ionprint-lithium@champion"
         )
-    name, client = address["name"], mlflow.MlflowClient()
+    name, client = address["name"], MlflowClient(registry, registry)
     try:
         version = (
             client.get_model_version_by_alias(name, address["alias"])
@@ -119,11 +127,14 @@ def _registered(uri: str) -> "Model":
             f"{uri}: {str(exc).splitlines()[0]}. Registered are: {', '.join(known) or 'none'}. "
             f"`ionprint track` registers a model, `ionprint promote` makes it champion"
         ) from exc
+    lies = client.get_model_version_download_uri(name, version.version)
     with tempfile.TemporaryDirectory(prefix="ionprint-") as scratch:
-        place = mlflow.artifacts.download_artifacts(
-            artifact_uri=f"models:/{name}/{version.version}", dst_path=scratch
+        place = (
+            Path(lies)
+            if Path(lies).is_dir()
+            else Path(download_artifacts(lies, dst_path=scratch, tracking_uri=registry))
         )
-        model = Model.of_folder(Path(place) / "artifacts" / "model", name, str(version.version))
+        model = Model.of_folder(place / "artifacts" / "model", name, str(version.version))
     registered = version.tags.get(ID)
     if registered != model.identity["id"]:
         raise ModelFileError(

@@ -11,8 +11,9 @@ from ionprint.tracking.champion import FAILED, SCORES, VERDICT
 from ionprint.tracking.fetch import ID
 
 DESCRIPTION = (
-    "Probabilities of compounds from the peak areas of a ToF-SIMS spectrum (qualitative: 0.7 is "
-    "not 70 %). `make serve` lets the version with the alias champion answer over HTTP."
+    "What lies on a surface, from an exported ToF-SIMS spectrum or its peaks: presence, fraction "
+    "of the signal with interval, alarm, the ions that prove it. `ionprint predict` and "
+    "`ionprint serve` ask the version with the alias champion."
 )
 ACCEPTED = "ionprint.checks_accepted"
 _OF_RUN = {

@@ -44,7 +44,7 @@ def ready_store(experiment: str | None = None, outputs: str | Path = "outputs") 
     TrackingError
         The server does not answer, or the SQLite file cannot be used.
     """
-    _quiet()
+    quiet_mlflow()
     uri = tracking_uri()
     if uri.startswith(("http://", "https://")):
         _must_answer(uri, outputs)
@@ -96,7 +96,7 @@ def usable_store() -> Iterator[None]:
         ) from error
 
 
-def _quiet() -> None:
+def quiet_mlflow() -> None:
     """Set what MLflow reads once at its import: no telemetry, no chatter, no long retries."""
     import logging
 
@@ -149,7 +149,7 @@ def _create(path: Path) -> None:
     for left in path.parent.glob(".new-*.db*"):  # of a process that was killed here
         left.unlink()
     new = path.parent / f".new-{os.getpid()}.db"
-    _quiet()  # importing the store resets log levels
+    quiet_mlflow()  # importing the store resets log levels
     store = SqlAlchemyStore(f"{_SQLITE}{new.as_posix()}", path.parent.as_posix())
     store.engine.dispose()
     _address_from_root(new, "0")
