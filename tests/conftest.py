@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -89,6 +91,43 @@ def finished(simulated, made_once):
         run_in(root, *([stage, *QUICK] for stage in STAGES))
 
     return made_once("finished", fill)
+
+
+QUICKER = {
+    "tuning": ("trials: 50", "trials: 4"),
+    "evaluation": ("permutations: 100", "permutations: 5"),
+    "ranking": ("resamples: 100", "resamples: 5"),
+    "composition": ("mixtures: 2000", "mixtures: 200"),
+    "figures": ("samples: 12 ", "samples: 2 "),
+}
+
+
+@pytest.fixture(scope="session")
+def repeated(simulated, made_once):
+    """A copy of the whole project with the small simulated set, after one `dvc repro`."""
+
+    def fill(root):
+        leave = shutil.ignore_patterns("__pycache__", "cache", "tmp", "store", "*.egg-info")
+        for name in ("conf", "src", ".dvc"):
+            shutil.copytree(CONF.parent / name, root / name, ignore=leave)
+        for name in ("dvc.yaml", ".dvcignore", "pyproject.toml"):
+            shutil.copy(CONF.parent / name, root / name)
+        shutil.copytree(simulated / "data", root / "data")
+        for group, (old, new) in QUICKER.items():
+            path = root / "conf" / group / "default.yaml"
+            text = path.read_text().replace("rebuild_peaks: true", "rebuild_peaks: false")
+            assert old in text
+            path.write_text(text.replace(old, new))
+        bin_ = Path(sys.executable).parent
+        env = {**os.environ, "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
+        env.pop("MLFLOW_TRACKING_URI", None)
+        for command in ("config core.no_scm true", "add data", "repro"):
+            done = subprocess.run(
+                ["dvc", *command.split()], cwd=root, env=env, capture_output=True, text=True
+            )
+            assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
+
+    return made_once("repeated", fill)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -25,27 +24,10 @@ def run(root, *command, code=0):
     return done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def project(simulated, tmp_path_factory):
-    """A copy of the project with the small simulated set, after one `dvc repro`."""
-    root = tmp_path_factory.mktemp("project") / "ionprint"
-    root.mkdir()
-    for name in ("conf", "src", ".dvc"):
-        leave = shutil.ignore_patterns("__pycache__", "cache", "tmp", "store", "*.egg-info")
-        shutil.copytree(ROOT / name, root / name, ignore=leave)
-    for name in ("dvc.yaml", ".dvcignore", "pyproject.toml"):
-        shutil.copy(ROOT / name, root / name)
-    shutil.copytree(simulated / "data", root / "data")
-    replace(root / "conf/tuning/default.yaml", "trials: 50", "trials: 4")
-    replace(root / "conf/evaluation/default.yaml", "permutations: 100", "permutations: 5")
-    replace(root / "conf/evaluation/default.yaml", "rebuild_peaks: true", "rebuild_peaks: false")
-    replace(root / "conf/ranking/default.yaml", "resamples: 100", "resamples: 5")
-    replace(root / "conf/composition/default.yaml", "mixtures: 2000", "mixtures: 200")
-    replace(root / "conf/figures/default.yaml", "samples: 12 ", "samples: 1 ")
-    run(root, "dvc", "config", "core.no_scm", "true")
-    run(root, "dvc", "add", "data")
-    run(root, "dvc", "repro")
-    return root
+@pytest.fixture
+def project(repeated):
+    """The project after one `dvc repro`; what a test changes in it, it puts back."""
+    return repeated
 
 
 def replace(path, old, new):

@@ -178,6 +178,24 @@ def test_a_changed_file_is_refused(finished, tmp_path, name):
         Model.of_folder(tmp_path / "model")
 
 
+@pytest.mark.parametrize("name", ["reading.npz", "model.yaml"])
+@pytest.mark.parametrize("content", [b"", b"nothing", b"PK\x03\x04"])
+def test_a_file_that_was_sealed_damaged_is_refused(finished, tmp_path, name, content):
+    shutil.copytree(finished / "outputs/model", tmp_path / "model")
+    (tmp_path / "model" / name).write_bytes(content)
+    seal(tmp_path / "model")
+    with pytest.raises(ModelFileError, match="train it again"):
+        Model.of_folder(tmp_path / "model")
+
+
+def test_no_pickle_is_read(finished, tmp_path):
+    shutil.copytree(finished / "outputs/model", tmp_path / "model")
+    np.savez(tmp_path / "model/reading.npz", mz=np.array([{"a": 1}], dtype=object))
+    seal(tmp_path / "model")
+    with pytest.raises(ModelFileError, match="allow_pickle=False"):
+        Model.of_folder(tmp_path / "model")
+
+
 def test_a_classifier_alone_is_refused(finished, tmp_path):
     shutil.copytree(finished / "outputs/model", tmp_path / "model")
     (tmp_path / "model/reading.npz").unlink()

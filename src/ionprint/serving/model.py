@@ -129,32 +129,29 @@ class Model:
 
         folder = Path(folder)
         files, id_ = sealed(folder)
+        identity = {"name": name, "version": version, "id": id_[:12]}
         try:
             about = read_yaml(files["model.yaml"])
             refuse_other_versions(about, folder)
-        except (KeyError, TypeError, ValueError) as exc:
-            raise ModelFileError(f"{folder}: the model is damaged ({exc}); train it again") from exc
-        if FILE not in files:
-            raise ModelFileError(
-                f"{folder} holds a classifier alone, as a sweep trains it: {FILE} is not there. "
-                f"Train it with the same choices by `ionprint train`, or `dvc repro`"
+            if FILE not in files:
+                raise ModelFileError(
+                    f"{folder} holds a classifier alone, as a sweep trains it: {FILE} is not "
+                    f"there. Train it with the same choices by `ionprint train`, or `dvc repro`"
+                )
+            arrays = read_arrays(files[FILE])
+            linear, method = below(arrays, "classifier"), below(arrays, "method")
+            return cls(
+                about,
+                identity,
+                LinearModel.of_arrays(linear) if linear else _fitted(folder),
+                Reader.of_arrays(below(arrays, "reader")),
+                Method.of_arrays(method) if method else None,
+                **below(arrays, "peaks"),
             )
-        arrays = read_arrays(files[FILE])
-        linear, method = below(arrays, "classifier"), below(arrays, "method")
-        if linear:
-            classifier: Any = LinearModel.of_arrays(linear)
-        else:
-            from ionprint.models.storage import load_model
-
-            classifier = load_model(folder)
-        return cls(
-            about,
-            {"name": name, "version": version, "id": id_[:12]},
-            classifier,
-            Reader.of_arrays(below(arrays, "reader")),
-            Method.of_arrays(method) if method else None,
-            **below(arrays, "peaks"),
-        )
+        except ModelFileError:
+            raise
+        except Exception as exc:  # a damaged file raises whatever its readers stumble over
+            raise ModelFileError(f"{folder}: the model is damaged ({exc}); train it again") from exc
 
     @property
     def classes(self) -> list[str]:
@@ -380,6 +377,13 @@ class Model:
         if given.source == "measured" and self.source == "simulated":
             found.append("measured spectrum, but the model's references are simulated")
         return found
+
+
+def _fitted(folder: Path) -> "TrainedModel":
+    """Load a classifier that arrays alone cannot hold, which takes scikit-learn."""
+    from ionprint.models.storage import load_model
+
+    return load_model(folder)
 
 
 def save_reading(
