@@ -180,5 +180,6 @@ def read_arrays(path: Path) -> dict[str, Any]:
     """Read what `write_arrays` wrote; nothing in the file can be more than numbers and text."""
     import numpy as np
 
-    with np.load(path, allow_pickle=False) as arrays:
+    # numpy leaves open what it cannot read
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
