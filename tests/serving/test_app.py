@@ -135,6 +135,15 @@ def test_only_the_names_of_this_machine_are_answered(server):
         assert host[:9] in answer.problems[0][1]
 
 
+def test_behind_a_proxy_that_takes_its_place_off_the_path(strict):
+    """The proxy shows /ionprint/docs and asks for /docs, whose links lead back through it."""
+    docs = strict.ask("GET", "/docs", Host="lab.example")
+    assert b'"/ionprint/static-offline-docs/swagger-ui.css"' in docs.body
+    assert b"/ionprint/openapi.json" in docs.body
+    for path in ("/", "/page.js", "/static-offline-docs/swagger-ui.css", "/openapi.json"):
+        assert strict.ask("GET", path, Host="lab.example").status == 200, path
+
+
 @pytest.mark.parametrize(
     "shown",
     [
@@ -151,7 +160,7 @@ def test_only_the_names_of_this_machine_are_answered(server):
         {"Cookie": f"X-API-Key={KEY}"},
     ],
 )
-@pytest.mark.parametrize("path", ["/predict", "/ionprint/predict", "/model", "/reload"])
+@pytest.mark.parametrize("path", ["/predict", "/model", "/reload"])
 def test_without_the_key_nothing_is_told(strict, shown, path):
     method = "GET" if path == "/model" else "POST"
     answer = strict.ask(method, path, EMPTY if method == "POST" else b"", JSON, **shown)
@@ -164,7 +173,7 @@ def test_without_the_key_nothing_is_told(strict, shown, path):
 def test_with_the_key_it_answers(strict, exports):
     for shown in ({"X_API_Key": KEY}, {"Authorization": f"Bearer {KEY}"}):
         assert strict.ask("GET", "/model", **shown).status == 200
-        assert strict.ask("GET", "/ionprint/model", Host="lab.example", **shown).status == 200
+        assert strict.ask("GET", "/model", Host="lab.example", **shown).status == 200
     assert strict.ask("GET", "/health").status == 200  # which tells no more than that it lives
     assert KEY not in strict.log.read_text()
 

@@ -75,21 +75,18 @@ class Limits:
     hosts: tuple[str, ...] = ()
 
 
-def create_app(service: Service, limits: Limits, root_path: str = "") -> FastAPI:
+def create_app(service: Service, limits: Limits) -> FastAPI:
     """Return the application.
 
     Parameters
     ----------
     service : Service
     limits : Limits
-    root_path : str
-        Under which a reverse proxy shows it, such as ``/ionprint``.
     """
     app = FastAPIOffline(
         title="ionprint",
         version=ionprint.__version__,
         description=schema.DESCRIPTION,
-        root_path=root_path,
         redoc_url=None,
     )
     app.add_middleware(Guard, limits=limits)

@@ -3,6 +3,14 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from socket import socket as Socket
+
+    from fastapi import FastAPI
+
+    from ionprint.serving.service import Service
 
 HELP = """\
 Serve a trained model: a page to drop spectra on, /predict for programs, /docs for the description.
@@ -96,11 +104,11 @@ def main(args: list[str]) -> int:
             f"anyone who reaches this machine can use it: set {KEY}, or put a proxy with a login "
             f"before it"
         )
-    _run(create_app(service, limits, options.root_path), service, socket)
+    _run(create_app(service, limits), service, socket, options.root_path)
     return 0
 
 
-def _listening(host: str, port: int):
+def _listening(host: str, port: int) -> "Socket":
     """Return a socket that listens, so that a taken port is told before anything starts."""
     import socket
 
@@ -122,7 +130,7 @@ def _listening(host: str, port: int):
     return made
 
 
-def _run(app, service, socket) -> None:
+def _run(app: "FastAPI", service: "Service", listening: "Socket", root_path: str) -> None:
     import logging
     import signal
     import sys
@@ -148,6 +156,11 @@ def _run(app, service, socket) -> None:
     # what is wrong with a form is told to its sender
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=15
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=15,
+        root_path=root_path,
     )
-    uvicorn.Server(config).run(sockets=[socket])
+    uvicorn.Server(config).run(sockets=[listening])
