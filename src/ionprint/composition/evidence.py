@@ -1,7 +1,7 @@
 """The ions that speak for and against each compound that is called present."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ ENOUGH = 3
 """Strong ions that make a strong claim."""
 
 
-@dataclass(frozen=True)
-class Witness:
+class Witness(NamedTuple):
     """What one ion says of one compound in one spectrum.
 
     Attributes
@@ -99,20 +98,19 @@ def witnesses(
                 order = np.argsort(-(own[i] / noise[i]), kind="stable")[:CANDIDATES]
                 order = order[own[i][order] >= 1]
                 found = []
-                for peak in order:
-                    clear = counts[row, peak] / errors[row, peak]
-                    if short[i, peak] <= -WEAK:
-                        side, weight, beyond = "against", "against", short[i, peak]
-                    else:
-                        side, beyond = "for", above[i, peak]
-                        weight = _weight(beyond, clear)
-                    found.append(
-                        Witness(
-                            int(row), int(compound), int(peak), side,
-                            float(counts[row, peak]), float(clear), float(beyond),
-                            float(others[i, peak]), float(own[i, peak]), weight,
-                        )
-                    )  # fmt: skip
+                seen = counts[row, order]
+                clear = seen / errors[row, order]
+                parts = (order, seen, clear, short[i, order], above[i, order])
+                parts += (others[i, order], own[i, order])
+                # plain numbers, which a loop is quicker with
+                for peak, n, clear_of, lacks, beyond, rest_n, own_n in zip(
+                    *(part.tolist() for part in parts), strict=True
+                ):
+                    side, weight = "for", _weight(beyond, clear_of)
+                    if lacks <= -WEAK:
+                        side, weight, beyond = "against", "against", lacks
+                    head = (int(row), int(compound), peak, side)
+                    found.append(Witness(*head, n, clear_of, beyond, rest_n, own_n, weight))
                 speak = sorted((w for w in found if w.side == "for"), key=_first)
                 deny = [w for w in found if w.side == "against"]
                 deny.sort(key=lambda w: w.above_others)

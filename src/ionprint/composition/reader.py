@@ -60,6 +60,8 @@ class Reading:
     @classmethod
     def together(cls, pieces: "list[Reading]") -> "Reading":
         """Return readings of many spectra as one."""
+        if len(pieces) == 1:
+            return pieces[0]
         names = [column.name for column in fields(cls)]
         return cls(*(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
 

@@ -166,12 +166,15 @@ def of_peaks(mz: np.ndarray, areas: np.ndarray, name: str, **more: Any) -> Given
             raise InputError(
                 f"{field}[{bad[0]}]", f"got {values[bad[0]]:g}, expected 0 to {most:.6g}"
             )
-    order = np.argsort(mz, kind="stable")
-    twice = np.flatnonzero(np.diff(mz[order]) == 0)
-    if twice.size or mz[order[0]] == 0:
-        at = mz[order[twice[0]]] if twice.size else 0.0
-        raise InputError("mz", f"{at:.10g} stands there {'twice' if twice.size else ''}".rstrip())
-    return Given(name, mz=mz[order], areas=areas[order], **more)
+    if not (mz[1:] > mz[:-1]).all():
+        order = np.argsort(mz, kind="stable")
+        mz, areas = mz[order], areas[order]
+        twice = np.flatnonzero(mz[1:] == mz[:-1])
+        if twice.size:
+            raise InputError("mz", f"{mz[twice[0]]:.10g} stands there twice")
+    if mz[0] == 0:
+        raise InputError("mz", "0 stands there, expected m/z above 0")
+    return Given(name, mz=mz, areas=areas, **more)
 
 
 def of_frame(frame: "pd.DataFrame", own: np.ndarray, dose: str | None) -> list[Given]:
