@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 SEED = 7
-BY_SCHEMA, DAMAGED = 400, 400
+BY_SCHEMA, DAMAGED = 240, 240
 JSON = "application/json"
 FORM = "multipart/form-data; boundary=XX"
 ODD = [

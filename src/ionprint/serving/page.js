@@ -598,11 +598,18 @@ function chart(spectrum) {
     const { traces, layout } = drawing(profile, marks, range, scale.value, place);
     from.value = range[0].toFixed(2);
     to.value = range[1].toFixed(2);
+    const first = !place.on; // a detail may be closed again before its spectrum is there
     Plotly.react(place, traces, layout, {
       displaylogo: false, doubleClick: false, toImageButtonOptions: { scale: 3, filename: answer.name },
       showSendToCloud: false, plotlyServerURL: "", // plotly's own default is a button that sends the data to it
       modeBarButtons: [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d"]],
     });
+    if (!first) return;
+    place.on("plotly_relayout", (changed) => {
+      if (changed["xaxis.autorange"]) look(...all());
+      else if ("xaxis.range[0]" in changed) look(changed["xaxis.range[0]"], changed["xaxis.range[1]"]);
+    });
+    place.on("plotly_doubleclick", () => look(...all()));
   }
 
   function look(low, high) {
@@ -633,11 +640,6 @@ function chart(spectrum) {
     place.setAttribute("aria-label", `Spectrum of ${answer.name}, with its evidence ions marked: ${
       marks.map((m) => `${ionName(m)}, ${m.foreign ? "not explained" : `for ${m.compounds.map((c) => c.name).join(" and ")}`}`).join("; ") || "none"}.`);
     draw();
-    place.on("plotly_relayout", (changed) => {
-      if (changed["xaxis.autorange"]) look(...all());
-      else if ("xaxis.range[0]" in changed) look(changed["xaxis.range[0]"], changed["xaxis.range[1]"]);
-    });
-    place.on("plotly_doubleclick", () => look(...all()));
     new ResizeObserver(draw).observe(place);
     dark.addEventListener("change", draw);
   }
