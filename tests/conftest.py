@@ -163,6 +163,20 @@ def unpacked_alloys(tmp_path_factory):
     return unpacked
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, for pages as people open them."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no chromium on this machine")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """An empty project as working directory."""

@@ -51,6 +51,9 @@ def test_the_version(capsys):
         (["peaks", "svm_linear"], ["svm_linear: expected KEY=VALUE"]),
         (["peaks", "--model", "x"], ["--model: expected KEY=VALUE"]),
         (["tune", "-m", "model=logistic"], ["ionprint sweep"]),
+        (["promote", "x"], ["got 'x', expected the number of a registered version"]),
+        (["promote", "--force"], ["--force has no value"]),
+        (["rollback", "--to", "champion"], ["got 'champion', expected the number"]),
     ],
 )
 def test_slips_end_with_2_and_tell_what_is_near(project, capsys, args, told):

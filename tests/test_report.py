@@ -5,9 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 MOST = 8_000_000  # bytes
 
@@ -17,16 +15,6 @@ def report(repeated, tmp_path_factory):
     """The report of the small simulated set, in a folder of its own."""
     folder = tmp_path_factory.mktemp("report")
     return Path(shutil.copy(repeated / "outputs" / "report" / "report.html", folder))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

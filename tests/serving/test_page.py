@@ -6,29 +6,17 @@ import json
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 import ionprint
 from ionprint.cli import main
 from ionprint.figures.formula import unicode_text
 from ionprint.figures.style import compound_looks
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 KEY = "sixteen-or-more-characters"
 HOSTILE = "<img src=x onerror=document.title=1><script>document.title=2<script>.txt"
 REFUSED = "the server responded with a status of"
 """What a browser itself notes in its console of an answer of 4xx."""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -346,6 +334,19 @@ def test_nothing_is_cut_off(opened, spectra, size, scheme):
     assert wide == []
     back = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (back == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+def test_a_detail_closed_before_its_spectrum_is_there(opened, spectra):
+    page = opened()
+    choose(page, spectra[0])
+    shown = line(page, spectra[0])
+    button = shown.get_by_role("button", name=spectra[0].name)
+    with page.expect_response("**/predict?include=profile"):
+        button.press("Enter")
+        button.press("Enter")
+    page.wait_for_load_state("networkidle")
+    button.press("Enter")
+    shown.locator(".main-svg").first.wait_for()
 
 
 def test_the_keyboard_reaches_everything(opened, spectra):

@@ -70,23 +70,22 @@ class TrainedModel:
         return self.about.get("dose_column")
 
     @property
-    def inputs(self) -> list[str]:
-        """Names of all columns it reads, in order: the peaks, and last the primary ions."""
-        return self.columns + ([self.dose_column] if self.dose_column else [])
+    def n_inputs(self) -> int:
+        """How many columns it reads: the peaks, and last the primary ions if it divides by them."""
+        return len(self.mz) + bool(self.dose_column)
 
     @property
     def classes(self) -> list[str]:
         """The compounds it knows, in the order of its probabilities."""
         return [str(c) for c in self.pipeline.classes_]
 
-    def probabilities(self, areas: np.ndarray | pd.DataFrame) -> pd.DataFrame:
+    def probabilities(self, areas: np.ndarray) -> pd.DataFrame:
         """Return the probability of each compound.
 
         Parameters
         ----------
-        areas : ndarray, shape (n, n_inputs), or DataFrame
-            Peak areas (counts), and last the primary ions where the model divides by them; a
-            DataFrame is taken by column name, whatever its order.
+        areas : ndarray, shape (n, n_inputs)
+            Peak areas (counts), and last the primary ions where the model divides by them.
 
         Returns
         -------
@@ -96,25 +95,12 @@ class TrainedModel:
         Raises
         ------
         DataError
-            A peak or the primary ions are missing, or an area is not a count.
+            Peaks or the primary ions are missing, or an area is not a count.
         """
-        if isinstance(areas, pd.DataFrame):
-            missing = [c for c in self.columns if c not in areas]
-            if missing:
-                raise DataError(
-                    f"{len(missing)} of {len(self.columns)} peaks are missing, e.g. m/z "
-                    f"{', '.join(missing[:3])}; give all peaks of the model's peak list"
-                )
-            if self.dose_column and self.dose_column not in areas:
-                raise DataError(
-                    f"the column {self.dose_column!r} is missing: the model divides by the primary "
-                    f"ions of each spectrum"
-                )
-            areas = areas[self.inputs].to_numpy(dtype=float)
         areas = np.asarray(areas, dtype=float)
-        if areas.ndim != 2 or areas.shape[1] != len(self.inputs):
+        if areas.ndim != 2 or areas.shape[1] != self.n_inputs:
             also = f", the last being {self.dose_column}" if self.dose_column else ""
-            raise DataError(f"areas of shape {areas.shape}, expected (n, {len(self.inputs)}){also}")
+            raise DataError(f"areas of shape {areas.shape}, expected (n, {self.n_inputs}){also}")
         if not (np.isfinite(areas).all() and (areas >= 0).all()):
             raise DataError("peak areas must be counts: finite and not negative")
         # scikit-learn refuses a table without rows
@@ -194,8 +180,8 @@ def load_model(folder: str | Path) -> TrainedModel:
     if not isinstance(pipeline, Pipeline) or not isinstance(about, Mapping):
         raise ModelFileError(f"{folder} holds no ionprint model; train it again")
     model = TrainedModel(pipeline, mz, dict(about))
-    reads = getattr(pipeline, "n_features_in_", len(model.inputs))
-    if reads != len(model.inputs):
+    reads = getattr(pipeline, "n_features_in_", model.n_inputs)
+    if reads != model.n_inputs:
         also = f" and model.yaml {model.dose_column!r}" if model.dose_column else ""
         raise ModelFileError(f"{folder}: peaks.csv has {len(mz)} peaks{also}, the model {reads}")
     return model

@@ -20,6 +20,16 @@ IONS = 4
 """Ions shown as proof of a compound in the table."""
 
 
+def add_model(made: argparse.ArgumentParser) -> None:
+    """Let a command choose the model that answers."""
+    made.add_argument(
+        "--model",
+        metavar="URI",
+        help="a folder (outputs/model) or a registered version (models:/NAME@champion, "
+        "models:/NAME/3); the champion of the project's data set when left out",
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of its arguments."""
     made = argparse.ArgumentParser(
@@ -29,12 +39,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("files", nargs="+", metavar="FILE")
-    made.add_argument(
-        "--model",
-        metavar="URI",
-        help="a folder (outputs/model) or a registered version (models:/NAME@champion, "
-        "models:/NAME/3); the champion of the project's data set when left out",
-    )
+    add_model(made)
     made.add_argument("--format", choices=FORMATS, default="table")
     made.add_argument("--output", metavar="FILE", help="write there instead of on the screen")
     made.add_argument(
@@ -56,21 +61,24 @@ def main(args: list[str]) -> int:
     """
     options = parser().parse_args(args)
 
+    from dataclasses import replace
+
     from ionprint.errors import DataError, IonprintError
-    from ionprint.serving.given import files_of
+    from ionprint.serving.given import files_of, of_file
     from ionprint.tracking.fetch import load
 
     for name in ("primary_ions", "pulses"):
         value = getattr(options, name)
         if value is not None and not value > 0:
             raise DataError(f"--{name.replace('_', '-')} {value:g}: expected a number above 0")
+    more = {"primary_ions": options.primary_ions, "pulses": options.pulses}
     files = files_of(options.files)
     model = load(options.model or champion())
     answers: list[dict[str, Any]] = []
     problems: list[str] = []
     for file in _bar(files):
         try:
-            answers += read(model, file, options.primary_ions, options.pulses)
+            answers += [model.answer(replace(given, **more)) for given in of_file(file)]
         except IonprintError as exc:
             problems.append(str(exc))
     if answers:
@@ -80,18 +88,6 @@ def main(args: list[str]) -> int:
     if problems:
         print(f"{len(problems)} of {len(files)} files could not be read", file=sys.stderr)
     return 0 if not problems else SOME_BAD if answers else 2
-
-
-def read(
-    model: "Model", file: Path, primary_ions: float | None = None, pulses: float | None = None
-) -> list[dict[str, Any]]:
-    """Return the answers for the spectra of one file."""
-    from dataclasses import replace
-
-    from ionprint.serving.given import of_file
-
-    more = {"primary_ions": primary_ions, "pulses": pulses}
-    return [model.answer(replace(given, **more)) for given in of_file(file)]
 
 
 def champion() -> str:

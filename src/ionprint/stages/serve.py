@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ionprint.stages.predict import add_model, champion
+
 if TYPE_CHECKING:
     from socket import socket as Socket
 
@@ -25,12 +27,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         "ionprint serve", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument(
-        "--model",
-        metavar="URI",
-        help="a folder (outputs/model) or a registered version (models:/NAME@champion, "
-        "models:/NAME/3); the champion of the project's data set when left out",
-    )
+    add_model(made)
     made.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     made.add_argument("--port", type=int, default=5001, help="(%(default)s; 0: any free one)")
     made.add_argument(
@@ -65,7 +62,6 @@ def main(args: list[str]) -> int:
     from ionprint.errors import ConfigError
     from ionprint.serving.app import Limits, create_app
     from ionprint.serving.service import Service
-    from ionprint.stages.predict import champion
     from ionprint.stages.terminal import summary
     from ionprint.tracking.fetch import REGISTERED, load
 

@@ -48,15 +48,16 @@ def load(uri: str | Path) -> "Model":
     --------
     >>> import ionprint
     >>> model = ionprint.load("models:/ionprint-lithium@champion")  # doctest: +SKIP
-    >>> model.predict("spot1.txt")[0]["holds"]  # doctest: +SKIP
-    'Li2CO3 0.53 [0.43, 0.67]; LiOH 0.47 [0.36, 0.55]'
+    >>> spectrum = "data/spectra/neg_Li2CO3_p1_s1.txt.gz"  # simulated
+    >>> model.predict(spectrum)[0]["holds"]  # doctest: +SKIP
+    'Li2CO3 1.00 [0.97, 1.00]'
     """
     from ionprint.serving.model import Model
 
     if not str(uri).startswith(REGISTERED):
         return Model.of_folder(Path(uri).expanduser())
-    with _registry() as registry:
-        return _registered(str(uri), registry)
+    with _registry() as (registry, place):
+        return _registered(str(uri), registry, place)
 
 
 def fetched(folder: Path) -> "Model":
@@ -73,35 +74,36 @@ def fetched(folder: Path) -> "Model":
 
 
 @contextlib.contextmanager
-def _registry() -> Iterator[str]:
-    """Work where the registry's files are addressed from, and tell what fails in it.
+def _registry() -> Iterator[tuple[str, Path]]:
+    """Find the registry, and tell what fails in it.
 
     Yields
     ------
-    str
+    uri : str
         Its address, whole: MLflow keeps what it has opened by its address, and a relative one would
         be that of another project when a process goes from one to the other.
+    place : Path
+        Where its files are addressed from.
     """
     from ionprint.config import project_root
     from ionprint.tracking.store import quiet_mlflow, tracking_uri, usable_store
 
-    given = os.environ.get("MLFLOW_TRACKING_URI")
-    with contextlib.chdir(Path.cwd() if given else project_root()):
-        uri = tracking_uri()
-        if uri.startswith(SQLITE):
-            path = Path(uri.removeprefix(SQLITE)).resolve()
-            if not path.exists():
-                raise TrackingError(
-                    f"no registry at {path}; `make run` makes one, or name another by "
-                    f"MLFLOW_TRACKING_URI"
-                )
-            uri = f"{SQLITE}{path.as_posix()}"
-        quiet_mlflow()
-        with usable_store():
-            yield uri
+    place = Path.cwd() if os.environ.get("MLFLOW_TRACKING_URI") else project_root()
+    uri = tracking_uri()
+    if uri.startswith(SQLITE):
+        path = place / uri.removeprefix(SQLITE)
+        if not path.exists():
+            raise TrackingError(
+                f"no registry at {path}; `make run` makes one, or name another by "
+                f"MLFLOW_TRACKING_URI"
+            )
+        uri = f"{SQLITE}{path.as_posix()}"
+    quiet_mlflow()
+    with usable_store():
+        yield uri, place
 
 
-def _registered(uri: str, registry: str) -> "Model":
+def _registered(uri: str, registry: str, place: Path) -> "Model":
     from mlflow import MlflowClient
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -129,12 +131,10 @@ def _registered(uri: str, registry: str) -> "Model":
         ) from exc
     lies = client.get_model_version_download_uri(name, version.version)
     with tempfile.TemporaryDirectory(prefix="ionprint-") as scratch:
-        place = (
-            Path(lies)
-            if Path(lies).is_dir()
-            else Path(download_artifacts(lies, dst_path=scratch, tracking_uri=registry))
-        )
-        model = Model.of_folder(place / "artifacts" / "model", name, str(version.version))
+        folder = place / lies
+        if not folder.is_dir():
+            folder = Path(download_artifacts(lies, dst_path=scratch, tracking_uri=registry))
+        model = Model.of_folder(folder / "artifacts" / "model", name, str(version.version))
     registered = version.tags.get(ID)
     if registered != model.identity["id"]:
         raise ModelFileError(
