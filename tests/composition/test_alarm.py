@@ -55,6 +55,22 @@ def test_the_odder_the_smaller_the_p_value(number, size, seed):
     assert p == pytest.approx(np.clip(p, known.least, 1))
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    odd=st.lists(st.integers(0, 5).map(float), min_size=1, max_size=30),
+    new=st.lists(st.integers(-1, 6).map(float), max_size=9),
+    seed=st.integers(0, 99),
+)
+def test_a_p_value_is_the_mean_over_pellets_of_the_share_of_spots_as_odd(odd, new, seed):
+    odd = np.array(odd)
+    pellet = np.random.default_rng(seed).integers(0, 4, odd.size)
+    found = Conformal(odd, pellet).p_values(np.array(new))
+    for value, p in zip(new, found, strict=True):
+        shares = [(odd[pellet == name] >= value).mean() for name in np.unique(pellet)]
+        # the new one is as odd as itself
+        assert p == pytest.approx((1 + sum(shares)) / (1 + len(shares)))
+
+
 def test_as_odd_as_all_known_ones_is_not_odd():
     known = Conformal(np.zeros(6), np.repeat([0, 1, 2], 2))
     assert known.p_values(np.zeros(1)) == pytest.approx(1)

@@ -198,3 +198,34 @@ def test_areas_of_single_spectra_add_up_to_those_of_the_sum(drawn_spectrum):
         integrate = integration(method, total, peaks)
         areas = [integrate(s)[0] for s in spectra]
         assert np.sum(areas, axis=0) == pytest.approx(peaks.counts, rel=0.02)
+
+
+WIDE = expected_counts([0] * 5, background=0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    mean=st.sampled_from([1e-4, 0.01, 1.0, 300.0]),
+    start=st.floats(3.97, 4.03),
+    bins=st.integers(1, 900),
+    binning=st.sampled_from([0.5, 1.0, 3.3]),
+    integrate=st.sampled_from([FIT, BORDERS]),
+)
+def test_areas_are_weighted_sums_of_the_counts_cut_off_at_zero(
+    seed, mean, start, bins, binning, integrate
+):
+    counts = np.random.default_rng(seed).poisson(mean, bins).astype(float)
+    spectrum = Spectrum("s", counts, start, binning * STEP)
+    weights = integrate.weights_of(spectrum)
+    assert weights.shape == (bins, CENTRES.size)
+    expected, _ = integrate(spectrum)
+    scale = 1e-9 * max(1.0, counts.sum())
+    assert np.maximum(counts @ weights, 0) == pytest.approx(expected, rel=1e-9, abs=scale)
+
+
+@pytest.mark.parametrize("integrate", [FIT, BORDERS])
+def test_weights_are_few_and_do_not_depend_on_the_counts(integrate):
+    empty, full = (integrate.weights_of(s) for s in (WIDE, expected_counts(AREAS)))
+    assert (empty != full).nnz == 0
+    assert full.nnz < 0.5 * np.prod(full.shape)

@@ -38,10 +38,13 @@ class Conformal:
 
     def __init__(self, odd: np.ndarray, group: np.ndarray) -> None:
         self.odd, self.group = odd, group
-        order = np.argsort(group, kind="stable")
+        _, pellet, sizes = np.unique(group, return_inverse=True, return_counts=True)
+        self.pellets = len(sizes)
+        order = np.argsort(odd, kind="stable")
         self._odd = odd[order]
-        _, self._first, self._sizes = np.unique(group[order], return_index=True, return_counts=True)
-        self.pellets = len(self._sizes)
+        # of those from each place on: the sum over pellets of their share of the pellet
+        shares = (1 / sizes)[pellet[order]]
+        self._shares = np.append(np.cumsum(shares[::-1])[::-1], 0.0)
 
     @property
     def least(self) -> float:
@@ -50,9 +53,7 @@ class Conformal:
 
     def p_values(self, odd: np.ndarray) -> np.ndarray:
         """Return the p-value of each spectrum, shape (n_spectra,)."""
-        as_odd = (self._odd >= odd[:, None]).astype(float)
-        shares = np.add.reduceat(as_odd, self._first, axis=1) / self._sizes
-        return (1 + shares.sum(axis=1)) * self.least
+        return (1 + self._shares[np.searchsorted(self._odd, odd)]) * self.least
 
 
 class Distance:

@@ -8,6 +8,7 @@ import numpy as np
 from ionprint.composition.alarm import Alarm, Distance, distance, excess, residual_ions
 from ionprint.composition.held_out import LESSONS, lessons_of
 from ionprint.composition.intervals import Intervals
+from ionprint.composition.pixels import PixelReader
 from ionprint.composition.presence import Presence
 from ionprint.composition.references import References
 from ionprint.composition.unmixing import FAR, Unmixing, excess_errors
@@ -82,6 +83,8 @@ class Reader:
     false_alarms : float
         Share of known mixtures that may raise an alarm; never below what the number of pellets can
         tell, see `Conformal.least`.
+    pixels : PixelReader or None
+        For spectra of few counts; None in a model that was trained before there was one.
     """
 
     classes: list[str]
@@ -90,8 +93,9 @@ class Reader:
     presence: Presence
     alarm: Alarm
     false_alarms: float
+    pixels: PixelReader | None = None
 
-    STEPS = 3 + LESSONS
+    STEPS = 4 + LESSONS
 
     @classmethod
     def fit(
@@ -127,7 +131,9 @@ class Reader:
         advance()
         level = max(false_alarms, alarm.unexplained.least)
         unmixing = alarm.distance.amounts
-        return cls(references.classes, unmixing, intervals, presence, alarm, level)
+        pixels = PixelReader(unmixing, held_out, level, seed)
+        advance()
+        return cls(references.classes, unmixing, intervals, presence, alarm, level, pixels)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all it has learned as arrays, to be stored."""
@@ -137,6 +143,7 @@ class Reader:
             "intervals": self.intervals.arrays(),
             "presence": self.presence.arrays(),
             "alarm": self.alarm.arrays(),
+            "pixels": self.pixels.arrays() if self.pixels else {},
         }
         known = {"classes": np.array(self.classes), "false_alarms": np.array(self.false_alarms)}
         return known | joined(parts)
@@ -146,6 +153,7 @@ class Reader:
         """Take what `arrays` returned."""
         unmixing = Unmixing.of_arrays(below(arrays, "unmixing"))
         groups = Unmixing.of_arrays(below(arrays, "groups"))
+        pixels = below(arrays, "pixels")
         return cls(
             arrays["classes"].tolist(),
             unmixing,
@@ -153,6 +161,7 @@ class Reader:
             Presence.of_arrays(below(arrays, "presence")),
             Alarm.of_arrays(below(arrays, "alarm"), Distance.on(unmixing, groups)),
             float(arrays["false_alarms"]),
+            PixelReader.of_arrays(pixels, unmixing) if pixels else None,
         )
 
     def spread(self, places: np.ndarray, size: int) -> "Reader":

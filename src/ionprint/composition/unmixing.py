@@ -18,6 +18,8 @@ RIDGE = 1e-9
 TINY = 1e-12
 """What counts as zero, beside numbers of order one."""
 LEAST = float(np.finfo(float).tiny)
+LEAST_EXPECTED = 1e-6
+"""Smallest share of its counts that an ion of a spectrum of few counts is expected to have."""
 EXCHANGES = 50
 """Rounds of exchange before a fit is left to SciPy; a handful is the rule."""
 
@@ -39,6 +41,10 @@ class Explained:
     shares: np.ndarray
     parts: np.ndarray
     expected: np.ndarray
+
+    def of(self, rows: np.ndarray) -> "Explained":
+        """Return what is explained of some of the spectra."""
+        return Explained(self.shares[rows], self.parts[rows], self.expected[rows])
 
 
 class Unmixing:
@@ -126,7 +132,31 @@ class Unmixing:
         expected = first @ self.members
         return self._explained(self._fit(shares, expected, total, free=first > 0), total)
 
-    def set_aside(self, counts: np.ndarray, explained: Explained) -> Explained:
+    def explain_few(self, counts: np.ndarray) -> Explained:
+        """Fit spectra of few counts, as pixels have.
+
+        Where an ion counts 0 or 1, the weight of a spectrum's own ions would be mostly chance, so
+        the first fit is weighted by the mean of all compounds, and the second by what the first
+        expects, with counting noise however little that is: `explain` holds that nothing is known
+        better than to one count, which here would make nearly all ions weigh alike.
+
+        Parameters
+        ----------
+        counts : ndarray, shape (n_spectra, n_peaks)
+            Each with counts.
+        """
+        total = counts.sum(axis=1, keepdims=True)
+        shares = counts / total
+        weighted = self.members / np.maximum(self.members.mean(axis=0), LEAST_EXPECTED)
+        gram = np.broadcast_to(self.members @ weighted.T, (len(counts), *2 * weighted.shape[:1]))
+        first = solve(gram, shares @ weighted.astype(counts.dtype).T)
+        expected = first.astype(counts.dtype) @ self.members.astype(counts.dtype)
+        fitted = self._fit(shares, expected, total, first > 0, least=LEAST_EXPECTED)
+        return self._explained(fitted, total)
+
+    def set_aside(
+        self, counts: np.ndarray, explained: Explained, least: float | None = None
+    ) -> Explained:
         """Fit spectra again without the ions that hold far more than is explained.
 
         Another source, such as a film of hydrocarbons, can only add to an ion.
@@ -135,13 +165,14 @@ class Unmixing:
         ----------
         counts : ndarray, shape (n_spectra, n_peaks)
         explained : Explained
-            From `explain`.
+            From `explain`, or `explain_few`.
+        least : float, optional
+            `LEAST_EXPECTED`, for spectra of few counts.
         """
         total = counts.sum(axis=1, keepdims=True)
         aside = excess_errors(counts, explained.expected, self.scatter) >= FAR
-        fitted = self._fit(
-            counts / total, explained.expected / total, total, explained.shares > 0, aside
-        )
+        expected, free = explained.expected / total, explained.shares > 0
+        fitted = self._fit(counts / total, expected, total, free, aside, least=least)
         return self._explained(fitted, total)
 
     def nearest(self, counts: np.ndarray, guess: Explained) -> Explained:
@@ -166,15 +197,17 @@ class Unmixing:
         free: np.ndarray | None = None,
         aside: np.ndarray | None = None,
         on: tuple[np.ndarray, np.ndarray] | None = None,
+        least: float | None = None,
     ) -> np.ndarray:
         """Return the weight of each end member, by least squares weighted by `expected`.
 
         `free` are the end members thought to be there, to begin with; `on` are the products of end
-        members, and these themselves, on the peaks that `shares` and `expected` are of.
+        members, and these themselves, on the peaks that `shares` and `expected` are of; `least` is
+        the smallest share expected of an ion, one count if it is not given.
         """
         products, members = on or self._of_all
         # one count at least: nothing is known better
-        expected = np.maximum(expected, 1 / total)
+        expected = np.maximum(expected, 1 / total if least is None else least)
         weight = SCATTER**2 * expected
         weight += 1 / total
         weight *= expected

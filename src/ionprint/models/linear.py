@@ -4,7 +4,7 @@ A spectrum is then read by numpy alone: neither the seconds that importing sciki
 the checks it makes on every call. The numbers are those of the pipeline.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,14 @@ import numpy as np
 from ionprint.errors import DataError
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
     from sklearn.pipeline import Pipeline
 
 DIVISORS = ("none", "peaks", "dose")
 FUNCTIONS = {"identity": lambda x: x, "sqrt": np.sqrt, "log1p": np.log1p}
 PER_MILLION = 1e6
+DENSE_ROWS, SPARSE_ROWS = 512, 10_000
+"""Spectra taken at once."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,94 @@ class LinearModel:
 
     def classified(self, scaled: np.ndarray) -> np.ndarray:
         """Return the probability of each compound, shape (n_spectra, n_classes)."""
-        odds = scaled @ self.weights.T + self.intercept
-        odds = np.exp(odds - odds.max(axis=1, keepdims=True))
-        return odds / odds.sum(axis=1, keepdims=True)
+        return softmax(scaled @ self.weights.T + self.intercept)
+
+    def of_counts(
+        self, counts: "np.ndarray | csr_array", primary_ions: float | None = None
+    ) -> np.ndarray:
+        """Return the probability of each compound in many spectra of counts, as pixels are.
+
+        Parameters
+        ----------
+        counts : ndarray or csr_array, shape (n_spectra, n_peaks)
+            What is not stored in a sparse array costs nothing.
+        primary_ions : float, optional
+            Of each spectrum, for a model that divides by them.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_spectra, n_classes)
+            NaN where there is nothing to divide by.
+
+        Raises
+        ------
+        DataError
+            The model divides by primary ions, and they are not given.
+        """
+        if self.divisor == "dose" and primary_ions is None:
+            raise DataError(
+                "this model divides by primary ions, and how many each spectrum had is not given"
+            )
+        bent = self.function != "identity" or np.isfinite(self.ends).any()
+        odds_of = self._bent() if bent else self._affine()
+        found = np.empty((counts.shape[0], len(self.weights)), np.float32)
+        for some, rows in _blocks(counts):
+            if self.divisor == "dose":
+                divisor = np.full(some.shape[0], primary_ions)
+            elif self.divisor == "none":
+                divisor = np.ones(some.shape[0])
+            else:
+                divisor = None
+            found[rows] = softmax(odds_of(some, divisor))
+        return found
+
+    def _affine(self) -> Callable:
+        """Return what gives log odds where these are an affine function of normalised areas.
+
+        Scaling is folded into the weights, and a column of ones beside them gives the divisor in
+        the same product. Of the odds only differences count: the last compound has none.
+        """
+        weights, intercept = self.weights - self.weights[-1], self.intercept - self.intercept[-1]
+        shift = weights @ self.shift + intercept
+        columns = (weights * self.gain).T
+        columns[:, -1] = 0.0
+        columns[self.peaks, -1] = 1.0
+
+        def odds(counts: "np.ndarray | csr_array", divisor: np.ndarray | None) -> np.ndarray:
+            found = counts @ columns
+            factor = self._factor(found[:, -1].copy() if divisor is None else divisor)
+            found[:, -1] = 0.0
+            found *= factor[:, None]
+            found += shift
+            return found
+
+        return odds
+
+    def _bent(self) -> Callable:
+        """Return what gives log odds where a function or an end comes before the weights.
+
+        Every ion is first taken to have no counts; those that have some are then moved.
+        """
+        from scipy.sparse import csr_array
+
+        function, nothing = FUNCTIONS[self.function], np.clip(self.shift, *self.ends)
+        base = self.weights @ nothing + self.intercept
+
+        def odds(counts: "np.ndarray | csr_array", divisor: np.ndarray | None) -> np.ndarray:
+            some = csr_array(counts)
+            factor = self._factor(some[:, self.peaks].sum(axis=1) if divisor is None else divisor)
+            ion = some.indices
+            scaled = function(some.data * np.repeat(factor, np.diff(some.indptr)))
+            scaled = np.clip(scaled * self.gain[ion] + self.shift[ion], *self.ends)
+            moved = csr_array((scaled - nothing[ion], ion, some.indptr), shape=some.shape)
+            return moved @ self.weights.T + base + 0.0 * factor[:, None]
+
+        return odds
+
+    def _factor(self, divisor: np.ndarray) -> np.ndarray:
+        """Return what counts are multiplied by; NaN where there is nothing to divide by."""
+        nothing = np.full_like(divisor, np.nan)
+        return np.divide(self.factor, divisor, out=nothing, where=divisor > 0)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all of it as arrays, to be stored."""
@@ -110,6 +198,33 @@ class LinearModel:
         """Take what `arrays` returned."""
         kinds = {"divisor": str, "function": str, "factor": float}
         return cls(**{name: kinds.get(name, np.asarray)(value) for name, value in arrays.items()})
+
+
+def softmax(odds: np.ndarray) -> np.ndarray:
+    """Return probabilities of log odds, shape (n_spectra, n_classes)."""
+    odds = np.ascontiguousarray(odds.T)  # compounds are few: rows would be walked in small steps
+    odds -= odds.max(axis=0)
+    np.exp(odds, out=odds)
+    odds /= odds.sum(axis=0)
+    return odds.T
+
+
+def _blocks(counts: "np.ndarray | csr_array") -> Iterator[tuple["np.ndarray | csr_array", slice]]:
+    """Yield some rows at a time, as float64, so that they stay in the processor's cache."""
+    n = counts.shape[0]
+    if isinstance(counts, np.ndarray):
+        for start in range(0, n, DENSE_ROWS):
+            rows = slice(start, min(start + DENSE_ROWS, n))
+            yield counts[rows].astype(float, copy=False), rows
+        return
+    from scipy.sparse import csr_array
+
+    for start in range(0, n, SPARSE_ROWS):
+        rows = slice(start, min(start + SPARSE_ROWS, n))
+        ends = counts.indptr[start : rows.stop + 1]
+        own = slice(ends[0], ends[-1])
+        parts = counts.data[own].astype(float, copy=False), counts.indices[own], ends - ends[0]
+        yield csr_array(parts, shape=(rows.stop - start, counts.shape[1])), rows
 
 
 def _divided(normalise: object, n_peaks: int) -> tuple[str, np.ndarray, float] | None:

@@ -19,6 +19,7 @@ from ionprint.spectra.method import Method
 
 if TYPE_CHECKING:
     import pandas as pd
+    from scipy.sparse import csr_array
 
     from ionprint.models.storage import TrainedModel
     from ionprint.spectra.table import PeakTable
@@ -31,6 +32,8 @@ ANSWER = (
 )
 """What `Model.answer` says of a spectrum."""
 KEPT = "kept"
+ROWS = 10_000
+"""Spectra classified at once."""
 
 
 @dataclass(frozen=True)
@@ -280,6 +283,44 @@ class Model:
         answer["holds"] = holds(_row_of_compounds(answer) | _row_of_alarm(answer), reader.classes)
         return answer
 
+    def probabilities(
+        self, counts: "np.ndarray | csr_array", primary_ions: float | None = None
+    ) -> np.ndarray:
+        """Return the probability of each compound in many spectra at once, as pixels are.
+
+        Parameters
+        ----------
+        counts : ndarray or csr_array, shape (n_spectra, n_peaks)
+            On the model's peaks.
+        primary_ions : float, optional
+            Of each spectrum.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_spectra, n_classes)
+            NaN where there is nothing to divide by.
+
+        Raises
+        ------
+        DataError
+            The model divides by primary ions, and they are not given.
+        """
+        if isinstance(self.classifier, LinearModel):
+            return self.classifier.of_counts(counts, primary_ions)
+        found = np.full((counts.shape[0], len(self.classes)), np.nan, np.float32)
+        for start in range(0, counts.shape[0], ROWS):
+            some = counts[start : start + ROWS]
+            some = some if isinstance(some, np.ndarray) else some.toarray()
+            if self.dose_column:
+                if primary_ions is None:
+                    raise InputError("primary_ions", f"missing: {self.dose_column} of each pixel")
+                some = np.hstack([some, np.full((len(some), 1), primary_ions)])
+            seen = some.sum(axis=1) > 0
+            if seen.any():
+                scaled = self.classifier.scaled(some[seen].astype(float))
+                found[start : start + len(some)][seen] = self.classifier.classified(scaled)
+        return found
+
     def areas_of(self, given: Given) -> Areas:
         """Bring a spectrum onto the model's peaks.
 
@@ -306,7 +347,7 @@ class Model:
         }
         ends = found.calibrated.spectrum.end**2
         covered = float(self.weight[self.mz <= ends].sum())
-        self._refuse_uncovered(covered, given.name)
+        self.refuse_uncovered(covered, given.name)
         parts = beside.mz, beside.areas, beside.errors
         if result == KEPT:  # they may be the model's own on a scale that is off
             parts = none, none, none
@@ -318,7 +359,7 @@ class Model:
         else:
             own, theirs = matches(self.mz, given.mz, float(self.about["align_ppm"]))
         covered = float(self.weight[own].sum())
-        self._refuse_uncovered(covered, given.name)
+        self.refuse_uncovered(covered, given.name)
         areas = np.zeros(self.mz.size)
         areas[own] = given.areas[theirs]
         beside = np.delete(given.areas, theirs)
@@ -334,7 +375,16 @@ class Model:
             {"result": "peak list", "ions": int(own.size), "error_ppm": _round(error, 2)},
         )
 
-    def _refuse_uncovered(self, covered: float, name: str) -> None:
+    def refuse_uncovered(self, covered: float, name: str) -> None:
+        """Raise InputError where too few of the model's peaks are there.
+
+        Parameters
+        ----------
+        covered : float
+            Part of the references' signal that there is a place for.
+        name : str
+            Of what is to be read.
+        """
         least = float(self.about["coverage"])
         if covered < least:
             raise InputError(

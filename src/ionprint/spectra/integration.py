@@ -13,6 +13,8 @@ from ionprint.errors import DataError
 from ionprint.spectra.spectrum import Spectrum
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from ionprint.spectra.overlap import Cluster
     from ionprint.spectra.search import Peaks
 
@@ -28,6 +30,12 @@ class Integration(Protocol):
 
     def __call__(self, spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
         """Return areas and their standard errors, counts, shape (n_peaks,) each."""
+
+    def weights_of(self, spectrum: Spectrum) -> "csr_array":
+        """Return what one count in each bin adds to each area, shape (n_bins, n_peaks).
+
+        An area is the sum of these over all counts; only below zero it is cut off.
+        """
 
 
 def integration(method: str, total: Spectrum, peaks: "Peaks") -> Integration:
@@ -99,6 +107,14 @@ class Borders:
         areas = np.maximum(inside - share * beside, 0)
         return areas, np.sqrt((inside + share**2 * beside) * spectrum.overdispersion(areas))
 
+    def weights_of(self, spectrum: Spectrum) -> "csr_array":
+        """Return what one count in each bin adds to each area; see `Integration`."""
+        windows = np.clip(self.windows, spectrum.start, spectrum.end)
+        long = np.maximum(windows[:, 1] - windows[:, 0], 0).sum(axis=0)
+        share = np.divide(self.upper - self.lower, long, out=np.zeros_like(long), where=long > 0)
+        beside = sum(_parts(spectrum, begin, end) for begin, end in windows)
+        return _parts(spectrum, self.lower, self.upper) - beside * share[None]
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -154,6 +170,33 @@ class Fit:
         areas = np.maximum(np.add.reduceat(self.weights * counts, self.first), 0)
         variances = np.add.reduceat(self.weights**2 * counts, self.first)
         return areas, np.sqrt(variances * spectrum.overdispersion(areas))
+
+    def weights_of(self, spectrum: Spectrum) -> "csr_array":
+        """Return what one count in each bin adds to each area; see `Integration`."""
+        from scipy.sparse import csr_array
+
+        parts = _parts(spectrum, self.edges[self.bins], self.edges[self.bins + 1])
+        sizes = np.diff(self.first, append=self.taken.size)
+        peak = np.repeat(np.arange(self.first.size), sizes)
+        shape = self.bins.size, self.first.size
+        return csr_array(parts @ csr_array((self.weights, (self.taken, peak)), shape=shape))
+
+
+def _parts(spectrum: Spectrum, begin: np.ndarray, end: np.ndarray) -> "csr_array":
+    """Return which part of each bin lies between each begin and end, shape (n_bins, n_spans)."""
+    from scipy.sparse import csr_array
+
+    size = spectrum.counts.size
+    first, last = np.clip(spectrum.bin_at(np.stack([begin, end])), 0, size)
+    last = np.maximum(first, last)
+    low = np.minimum(first.astype(np.intp), size - 1)
+    number = np.minimum(last.astype(np.intp), size - 1) - low + 1
+    span = np.repeat(np.arange(begin.size), number)
+    bins = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number - low, number)
+    part = np.minimum(last[span], bins + 1) - np.maximum(first[span], bins)
+    found = csr_array((np.maximum(part, 0), (bins, span)), shape=(size, begin.size))
+    found.eliminate_zeros()
+    return found
 
 
 def _least_squares(cluster: "Cluster") -> np.ndarray:

@@ -116,22 +116,35 @@ class Method:
             Its mass scale cannot be trusted.
         """
         chosen = self.choices
-        if spectrum.end**2 < chosen.ends:
-            raise SpectrumError(
-                f"{spectrum.file}: ends at m/z {spectrum.end**2:.1f}, expected {chosen.ends:g} or "
-                f"more, as the references of this model. Export it up to there."
-            )
         known = chosen.dead_time | ({"pulses": pulses} if pulses else {})
-        spectrum = without_dead_time(spectrum, **known)
-        found = calibrate(spectrum, chosen.calibrants, **chosen.limits, charge=chosen.polarity)
-        if chosen.ions:
-            limits = {k: chosen.limits[k] for k in ("min_counts", "min_ions", "max_error_ppm")}
-            found = refine(spectrum, found, chosen.ions, chosen.width, **limits)
+        found = self.calibrate(without_dead_time(spectrum, **known))
         areas, errors = self.integrate(found.spectrum)
         beside = unlisted_peaks(
             found.spectrum, self.lower, self.upper, self.width, chosen.min_counts
         )
         return Measured(areas.round(DIGITS), errors.round(DIGITS), found, beside)
+
+    def calibrate(self, spectrum: Spectrum) -> Calibrated:
+        """Put a spectrum on the true mass scale.
+
+        Raises
+        ------
+        SpectrumError
+            It ends before the peaks do.
+        CalibrationError
+            Its mass scale cannot be trusted.
+        """
+        chosen = self.choices
+        if spectrum.end**2 < chosen.ends:
+            raise SpectrumError(
+                f"{spectrum.file}: ends at m/z {spectrum.end**2:.1f}, expected {chosen.ends:g} or "
+                f"more, as the references of this model. Export it up to there."
+            )
+        found = calibrate(spectrum, chosen.calibrants, **chosen.limits, charge=chosen.polarity)
+        if chosen.ions:
+            limits = {k: chosen.limits[k] for k in ("min_counts", "min_ions", "max_error_ppm")}
+            found = refine(spectrum, found, chosen.ions, chosen.width, **limits)
+        return found
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all of it as arrays, to be stored."""
