@@ -50,6 +50,10 @@ class InputError(DataError):
         self.field, self.reason = field, reason
 
 
+class ImageError(DataError):
+    """An image, or a part of it, cannot be read."""
+
+
 class NoWeightsError(DataError):
     """A model has neither weights nor importances to rank ions by."""
 
@@ -67,6 +71,10 @@ class ModelFileError(IonprintError, ValueError):
 
 class TrackingError(IonprintError, RuntimeError):
     """The tracking store or server does not answer."""
+
+
+class ClusterError(IonprintError, RuntimeError):
+    """The scheduler that work is given to does not answer."""
 
 
 def listed(problems: list[str], most: int = 20) -> str:

@@ -1,0 +1,1 @@
+"""Images and cubes of spectra: reading them piece by piece, whatever their format."""
