@@ -68,6 +68,7 @@ docs: data  ## figures and documentation as a site: site/index.html
 	@if test -n "$(ALLOYS)"; then $(BIN)/python scripts/alloys.py "$(ALLOYS)"; fi
 	$(BIN)/python scripts/gallery.py
 	$(BIN)/python scripts/page.py
+	$(BIN)/python scripts/maps.py
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo "open site/index.html"
 

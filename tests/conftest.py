@@ -30,6 +30,7 @@ LONG = (
     *("test_project.py", "test_sweep.py", "test_pipeline_stages.py", "test_postgresql.py"),
     *("test_report.py", "test_measured.py", "test_tune.py", "test_service.py", "test_app.py"),
     *("test_promote.py", "test_served_model.py", "test_page.py", "test_verify_composition.py"),
+    *("test_verification.py", "test_maps_page.py", "test_maps.py"),
 )
 """Files of few long tests, which go first so that no worker is left alone with them at the end."""
 

@@ -32,6 +32,8 @@ BESIDE_STAGES = (
     "outputs/sweep",
     "outputs/compared",
     "outputs/.studies",
+    "outputs/images",
+    "outputs/maps",
 )  # written, but not by a stage of dvc.yaml
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import pandas as pd
@@ -157,3 +158,80 @@ def test_a_server_that_is_away_is_told_at_once(with_results, capsys):
     assert f"127.0.0.1:{port}" in told
     assert "secret" not in told
     assert Path("outputs/tuning/best.yaml").stat().st_mtime_ns == before
+
+
+@pytest.fixture
+def dask_workers(tmp_path):
+    """Start a scheduler and two workers, each a process of its own in a folder of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    port = address.rpartition(":")[2]
+    commands = [["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]]
+    commands += [["worker", address, "--nthreads", "1", "--no-dashboard"]] * 2
+    started = []
+    for number, words in enumerate(commands):
+        place = tmp_path / f"machine{number}"
+        place.mkdir()
+        with (place / "log").open("w") as log:
+            command = [sys.executable, "-m", "dask", *words]
+            started.append(subprocess.Popen(command, cwd=place, stdout=log, stderr=log))
+    try:
+        yield address
+    finally:
+        for process in reversed(started):
+            process.terminate()
+        for process in started:
+            process.wait(30)
+
+
+@pytest.fixture
+def mlflow_server(tmp_path):
+    """Start a tracking server and give its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port]
+    command += ["--backend-store-uri", "sqlite:///runs.db", "--artifacts-destination", "kept"]
+    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    place = tmp_path / "server"
+    place.mkdir()
+    with (place / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*map(str, command), "-w", "1"], cwd=place, env=env, stdout=log, stderr=log
+        )
+    try:
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"{address}/health", timeout=5):
+                    break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_sweep_runs_on_two_machines(
+    url, with_results, dask_workers, mlflow_server, monkeypatch, capsys
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    quick = ("tuning.trials=2", "evaluation.permutations=2", "ranking.resamples=2")
+    assert main(
+        ["sweep", "model=logistic,lda", *quick, "cross_validation.nested=false",
+         "ranking.methods=false", "evaluation.rebuild_peaks=false", f"tuning.storage={url}",
+         f"dask.address={dask_workers}"]
+    ) == 0, capsys.readouterr().err  # fmt: skip
+    board = pd.read_csv("outputs/sweep/leaderboard.csv")
+    assert sorted(board["model"]) == ["lda", "logistic"]
+    complete = [study for study, state, _ in states(url) if state == "COMPLETE"]
+    assert sorted(map(complete.count, set(complete))) == [2, 2]
+    assert len({who.partition("-")[0] for _, _, who in states(url)}) == 2  # both did one
+    from mlflow import MlflowClient
+
+    client = MlflowClient(mlflow_server)
+    places = [one.experiment_id for one in client.search_experiments()]
+    names = {run.info.run_name for run in client.search_runs(places)}
+    assert {"model=lda", "model=logistic"} <= names

@@ -22,16 +22,18 @@ STAGES = {
     "compare": "RUN RUN: which ions changed rank between two logged runs",
     "show": "print the last results",
     "predict": "FILE...: read spectra with a trained model (own arguments: see --help)",
+    "image": "write a simulated image with known truth",
+    "maps": "IMAGE [--model URI]: what lies where: maps of each compound over an image",
     "promote": "[VERSION] [--force WHY]: make a registered version champion if it is not worse",
     "rollback": "[--to VERSION] [--reason WHY]: restore the champion before",
     "serve": "answer predictions over HTTP, on a page and for programs (own arguments: see --help)",
-    "verify": "verify spectra, or composition: measure against what is known to be there",
+    "verify": "verify spectra, composition or maps: measure against what is known to be there",
 }
 
 QUIET = ("--quiet", "-q")
-VERIFIED = ("spectra", "composition")
+VERIFIED = ("spectra", "composition", "maps")
 OWN_ARGUMENTS = ("samples", "predict", "serve")
-OWN_OPTIONS = ("promote", "rollback")
+OWN_OPTIONS = ("maps", "promote", "rollback")
 """Beside overrides."""
 
 EPILOG = """\

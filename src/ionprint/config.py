@@ -125,6 +125,25 @@ class Figures:
 
 
 @dataclass
+class Maps:
+    bin: int
+    scans: int | None
+    smooth: float
+    least_counts: int | None
+    primary_ions: float | None
+    readings: bool
+    regions: dict[str, list[int]]
+    views: int
+
+
+@dataclass
+class Dask:
+    name: str
+    workers: int | None
+    address: str | None
+
+
+@dataclass
 class Sweep:
     over: dict[str, list[str]]
     settings: list[str]
@@ -171,6 +190,9 @@ class Config:
     ranking: Ranking
     composition: Composition
     figures: Figures
+    image: dict[str, Any]
+    maps: Maps
+    dask: Dask
     sweep: Sweep
     seed: int
     outputs: str
@@ -197,6 +219,7 @@ POSITIVE = (
     "figures.circle_ions",
     "figures.profile_ions",
     "figures.samples",
+    "maps.bin",
 )
 SHARES = ("composition.false_alarms", "composition.coverage")
 CHARGES = {"negative": -1, "positive": 1}
@@ -207,7 +230,10 @@ CHOICES = {
     "dataset.polarity": tuple(CHARGES),
     "spectra.integration": ("auto", "fit", "borders"),
     "spectra.on_bad": ("stop", "skip"),
+    "dask.name": ("threads", "cluster"),
 }
+FREE = ("maps.regions", "dataset.elements", "dataset.accepted")
+"""Mappings that may hold any key."""
 POSITIVE_IF_GIVEN = (
     "ions.scale_error_ppm",
     "spectra.workers",
@@ -215,6 +241,10 @@ POSITIVE_IF_GIVEN = (
     "spectra.dead_time.pulses",
     "spectra.dead_time.dead_time_ns",
     "spectra.dead_time.channel_ns",
+    "maps.scans",
+    "maps.least_counts",
+    "maps.primary_ions",
+    "dask.workers",
 )
 
 
@@ -303,6 +333,10 @@ def checked(cfg: "DictConfig") -> "DictConfig":
         value = OmegaConf.select(typed, key)
         if not (value is None and key in POSITIVE_IF_GIVEN) and not value > 0:
             raise ConfigError(f"{key}={value}: expected a number above 0")
+    for key in ("maps.smooth", "maps.views"):
+        value = OmegaConf.select(typed, key)
+        if not 0 <= value < 100:
+            raise ConfigError(f"{key}={value}: expected a number from 0 to 100")
     for key in SHARES:
         value = OmegaConf.select(typed, key)
         if value > 1:
@@ -337,6 +371,10 @@ def explain(exc: Exception, overrides: list[str], conf: Path) -> str:
     keys = _keys(overrides, conf)
     for override in overrides:
         key = override.lstrip("+~").partition("=")[0]
+        if key.rpartition(".")[0] in FREE:
+            if not override.startswith(("+", "~")):
+                return f"{override}: to add one, write +{override}"
+            continue
         if "." in key and keys and not any(k == key or k.startswith(key + ".") for k in keys):
             return f"{override}: there is no key {key!r}.{near(key, keys)}"
     absent = re.search(r"Could not find '(\w+)/([^']+)'", str(exc))

@@ -121,3 +121,19 @@ def test_neither_mlflow_nor_scikit_learn_is_waited_for(finished, files):
 def test_it_is_not_logged_outside_a_project(predict, files, tmp_path):
     predict(files[0])
     assert not Path(tmp_path / "logs").exists()
+
+
+def test_processes_answer_as_one_does_and_tell_of_the_same_bad_file(predict, files, tmp_path):
+    bad = tmp_path / "bad.txt"
+    bad.write_text("no spectrum\n")
+    asked = (*files[:3], bad, *files[3:25], "--format", "json")
+    alone = predict(*asked)
+    assert alone[0] == 3
+    assert predict(*asked, "--dask", "cluster", "--workers", "2") == alone
+
+
+def test_a_scheduler_that_is_not_there_is_told(predict, files, monkeypatch):
+    monkeypatch.setattr("ionprint.cluster.WAIT", "1s")
+    code, _, err = predict(files[0], "--dask", "tcp://127.0.0.1:9")
+    assert code == 2
+    assert "no Dask scheduler answers there" in err

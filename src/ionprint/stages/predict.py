@@ -16,6 +16,8 @@ EPILOG = """\
 exit code: 0 all were read, 3 some could not be read, 2 none could."""
 SOME_BAD = 3
 FORMATS = ("table", "csv", "json")
+FILES = 20
+"""Files a task: reading one takes little longer than sending a task."""
 IONS = 4
 """Ions shown as proof of a compound in the table."""
 
@@ -48,6 +50,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--pulses", type=float, metavar="N", help="primary-ion pulses, for a dead-time correction"
     )
+    made.add_argument(
+        "--dask",
+        metavar="WHERE",
+        help="for very many files: `cluster`, processes on this machine, or the address of a Dask "
+        "scheduler, whose workers must see the files at the same place",
+    )
+    made.add_argument("--workers", type=int, metavar="N", help="processes of `--dask cluster`")
     return made
 
 
@@ -61,26 +70,23 @@ def main(args: list[str]) -> int:
     """
     options = parser().parse_args(args)
 
-    from dataclasses import replace
-
-    from ionprint.errors import DataError, IonprintError
-    from ionprint.serving.given import files_of, of_file
+    from ionprint.errors import DataError
+    from ionprint.serving.given import files_of
     from ionprint.tracking.fetch import load
 
-    for name in ("primary_ions", "pulses"):
+    for name in ("primary_ions", "pulses", "workers"):
         value = getattr(options, name)
         if value is not None and not value > 0:
             raise DataError(f"--{name.replace('_', '-')} {value:g}: expected a number above 0")
     more = {"primary_ions": options.primary_ions, "pulses": options.pulses}
     files = files_of(options.files)
     model = load(options.model or champion())
-    answers: list[dict[str, Any]] = []
-    problems: list[str] = []
-    for file in _bar(files):
-        try:
-            answers += [model.answer(replace(given, **more)) for given in of_file(file)]
-        except IonprintError as exc:
-            problems.append(str(exc))
+    if options.dask is None:
+        told = [read_file((model, more), file) for file in _bar(files)]
+    else:
+        told = _on_dask((model, more), files, options.dask, options.workers)
+    answers = [answer for found, _ in told for answer in found]
+    problems = [problem for _, problem in told if problem]
     if answers:
         _write(answers, model, options.format, options.output)
     for problem in problems:
@@ -88,6 +94,55 @@ def main(args: list[str]) -> int:
     if problems:
         print(f"{len(problems)} of {len(files)} files could not be read", file=sys.stderr)
     return 0 if not problems else SOME_BAD if answers else 2
+
+
+def read_file(common: "tuple[Model, dict[str, Any]]", file: Path) -> tuple[list[dict], str]:
+    """Return the answers for the spectra of one file, or what is wrong with it.
+
+    Parameters
+    ----------
+    common : tuple
+        The model; primary ions and pulses of each spectrum, where they are given.
+    file : Path
+    """
+    from dataclasses import replace
+
+    from ionprint.errors import IonprintError
+    from ionprint.serving.given import of_file
+
+    model, more = common
+    try:
+        return [model.answer(replace(given, **more)) for given in of_file(file)], ""
+    except IonprintError as exc:
+        return [], str(exc)
+
+
+def read_files(common: Any, files: list[Path]) -> list[tuple[list[dict], str]]:
+    """Read some files; see `read_file`."""
+    return [read_file(common, file) for file in files]
+
+
+def _on_dask(
+    common: Any, files: list[Path], where: str, workers: int | None
+) -> list[tuple[list[dict], str]]:
+    """Read files with Dask, some at a time, in their order."""
+    from ionprint.cluster import CLUSTER, Lost, Where, pool
+    from ionprint.stages.progress import counter
+
+    address = None if where == CLUSTER else where
+    files = [file.absolute() for file in files]
+    parts = [files[n : n + FILES] for n in range(0, len(files), FILES)]
+    told: list[tuple[list[dict], str]] = []
+    with (
+        pool(Where(CLUSTER, workers, address)) as started,
+        counter(len(parts), f"reading spectra, {FILES} files at a time") as advance,
+    ):
+        for part, found in zip(parts, started.run(read_files, common, parts, advance), strict=True):
+            lost = (
+                [([], f"{file}: {found.why}") for file in part] if isinstance(found, Lost) else []
+            )
+            told += lost or found
+    return told
 
 
 def champion() -> str:

@@ -33,7 +33,7 @@ OPTIONS = {
 """Runs of a sweep differ in the classifier; what does not depend on it is left out."""
 STAGES = ("tune", "evaluate", "rank", "check", "train", "composition", "figures")
 RECORD, ERROR, LOG = "record.json", "error.txt", "log.txt"
-SHARED = ("dataset", "spectra", "ions", "outputs", "peaks", "sweep", "experiment")
+SHARED = ("dataset", "spectra", "ions", "outputs", "peaks", "sweep", "experiment", "dask")
 BOARD = ("accuracy", "f1_macro", "log_loss", "brier")
 LOOK_EVERY = 0.5  # seconds
 
@@ -103,13 +103,16 @@ def launch(overrides: list[str], root: Path) -> int:
     title = f"sweep of {', '.join(varied)}"
     sweep_id = hashlib.sha256("\n".join(sorted(prints.values())).encode()).hexdigest()
     parent = start_parent(configs[0], title, f"{len(runs)} runs: {'; '.join(runs)}", sweep_id)
-    if not any(o.startswith("hydra/launcher=") for o in own):
-        own = ["hydra/launcher=joblib", *own]
-    arguments = [f"{key}={','.join(values)}" for key, values in choices]
     board, best = None, []
     try:
         with watching(base / "sweep", prints):
-            _hydra([*arguments, *own, *_settings(base, fixed, parent)], root)
+            if configs[0].dask.address is None and configs[0].dask.name == "threads":
+                if not any(o.startswith("hydra/launcher=") for o in own):
+                    own = ["hydra/launcher=joblib", *own]
+                arguments = [f"{key}={','.join(values)}" for key, values in choices]
+                _hydra([*arguments, *own, *_settings(base, fixed, parent)], root)
+            else:
+                _on_dask(list(zip(runs, combinations, strict=True)), configs[0], root, parent)
         board, failed = leaderboard(base, runs)
         best = board.filter(BOARD).head(1).to_dict("records")
         if not board.empty:
@@ -178,7 +181,7 @@ def fingerprint(cfg: "DictConfig") -> str:
     import ionprint
 
     config = OmegaConf.to_container(cfg)
-    for key in ("outputs", "peaks", "simulation", "tracking", "sweep"):
+    for key in ("outputs", "peaks", "simulation", "tracking", "sweep", "image", "maps", "dask"):
         config.pop(key)
     for key in ("storage", "workers"):  # where and how trials are made does not change them
         config["tuning"].pop(key)
@@ -220,15 +223,55 @@ def _hydra(arguments: list[str], root: Path) -> None:
         sys.argv = before
 
 
+def _on_dask(jobs: list[tuple[str, list[str]]], cfg: "DictConfig", root: Path, parent: str) -> None:
+    """Give the combinations to the workers of a Dask scheduler, one at a time to each."""
+    from ionprint.cluster import Lost, Where, pool
+
+    where = Where(cfg.dask.name, cfg.dask.workers, cfg.dask.address)
+    variables = {PARENT: parent}
+    if "MLFLOW_TRACKING_URI" in os.environ:
+        variables["MLFLOW_TRACKING_URI"] = os.environ["MLFLOW_TRACKING_URI"]
+    with pool(where) as workers:
+        ends = workers.run(dask_job, (root, variables), jobs)
+    for (name, _), end in zip(jobs, ends, strict=True):
+        if isinstance(end, Lost):
+            folder = Path(cfg.outputs) / "sweep" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / ERROR).write_text(end.why, encoding="utf-8")
+
+
+def dask_job(common: tuple[Path, dict[str, str]], item: tuple[str, list[str]]) -> None:
+    """Do one combination in a worker, which must see the project's folder at the same place.
+
+    Parameters
+    ----------
+    common : tuple
+        The project's folder; environment variables of the sweep.
+    item : tuple
+        The name of the combination, and its overrides.
+    """
+    from ionprint.config import compose
+
+    root, variables = common
+    name, overrides = item
+    os.environ.update(variables)
+    os.chdir(root)
+    one(compose(overrides, root), name)
+
+
 def job(cfg: "DictConfig") -> None:
-    """Do what is missing of one combination, in its own folder, and track it."""
-    from filelock import FileLock
+    """Do one combination that Hydra launches."""
     from hydra.core.hydra_config import HydraConfig
 
     from ionprint.config import checked
 
-    name = HydraConfig.get().job.override_dirname
-    cfg = checked(cfg)
+    one(checked(cfg), HydraConfig.get().job.override_dirname)
+
+
+def one(cfg: "DictConfig", name: str) -> None:
+    """Do what is missing of one combination, in its own folder, and track it."""
+    from filelock import FileLock
+
     cfg.tuning.workers = 1  # the launcher uses the cores
     folder = Path(cfg.outputs) / "sweep" / name
     cfg.outputs = str(folder)
