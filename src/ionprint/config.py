@@ -126,6 +126,7 @@ class Figures:
 
 @dataclass
 class Maps:
+    name: str | None
     bin: int
     scans: int | None
     smooth: float

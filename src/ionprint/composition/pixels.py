@@ -23,6 +23,8 @@ FAINT = 0.1
 """Fraction of a compound below which a pixel is not asked whether it is there."""
 CLEAR = 0.2
 """Fraction of a compound from which on it should not be overlooked."""
+PRESENT = 0.5
+"""Presence from which on a compound is called present."""
 SURE = 0.7
 """How much more often such a compound is called than an absent one, for a reading to say anything;
 half its errors would be chance at 0.5."""
@@ -58,7 +60,7 @@ class PixelReading:
     @property
     def present(self) -> np.ndarray:
         """Whether each compound is called present."""
-        return self.presence >= 0.5
+        return self.presence >= PRESENT
 
 
 class PixelReader:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ionprint.composition.pixels import PRESENT
 from ionprint.errors import ClusterError, ImageError, IonprintError
 from ionprint.imaging.columns import Columns
 from ionprint.imaging.image import Image, Piece, Size, stamp, tiles_of
@@ -371,7 +372,10 @@ def _members(
     """Return which pixels of a block belong to each of `Job.regions` but the first, all."""
     member = [state == FEW]
     if job.settings.readings:
-        member += [*(values["presence"] >= 0.5).T, values["p"] <= job.model.reader.pixels.alarm_at]
+        member += [
+            *(values["presence"] >= PRESENT).T,
+            values["p"] <= job.model.reader.pixels.alarm_at,
+        ]
     rows, columns = (np.arange(s.start, s.stop) for s in piece[1:])
     for region in job.settings.regions.values():
         # every bin that the region has a part of

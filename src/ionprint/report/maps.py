@@ -19,6 +19,7 @@ from ionprint.figures.style import HATCHES, compound_looks
 from ionprint.files import replaced
 from ionprint.imaging.maps import BY_COMPOUND, JOB
 from ionprint.imaging.views import View, shrunk, together
+from ionprint.report.page import templates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,6 @@ def maps_page(
     Path
         The file; an earlier one is replaced when the new one is whole.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
 
     about = dict(store.attrs[JOB])
     maps = _maps(store)
@@ -99,37 +99,34 @@ def maps_page(
         "ions": [unicode_text(str(ion), "-") for ion in model.ion],
         "regions": _regions(regions, depth, about["classes"]),
     }
-    environment = Environment(
-        loader=PackageLoader("ionprint.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     style, script = _read("report.css") + _read("maps.css"), _read("maps.js")
     simulated = "simulated" in (about["source"], about["model_source"])
-    page = environment.get_template("maps.html").render(
-        about=about,
-        origin=origin(about["source"], about["model_source"]),
-        simulated=simulated,
-        facts=_facts(store, about, model, regions, data),
-        # what is not said in this list is refused: the page asks nobody and runs nothing else
-        policy="; ".join(
-            (
-                "default-src 'none'",
-                "img-src data:",
-                f"style-src {_hash(style)}",
-                f"script-src {_hash(script)}",
-                "base-uri 'none'",
-                "form-action 'none'",
-            )
-        ),
-        style=style,
-        script=script,
-        data=_script_text(data),
-        views=_views(views, model),
-        readings=[(name, READINGS[name].title) for name in READINGS if _is_there(name, maps)],
-        layers=maps["layers"],
+    page = (
+        templates()
+        .get_template("maps.html")
+        .render(
+            about=about,
+            origin=origin(about["source"], about["model_source"]),
+            simulated=simulated,
+            facts=_facts(store, about, model, regions, data),
+            # what is not said in this list is refused: the page asks nobody and runs nothing else
+            policy="; ".join(
+                (
+                    "default-src 'none'",
+                    "img-src data:",
+                    f"style-src {_hash(style)}",
+                    f"script-src {_hash(script)}",
+                    "base-uri 'none'",
+                    "form-action 'none'",
+                )
+            ),
+            style=style,
+            script=script,
+            data=_script_text(data),
+            views=_views(views, model),
+            readings=[(name, READINGS[name].title) for name in READINGS if _is_there(name, maps)],
+            layers=maps["layers"],
+        )
     )
     path = Path(folder) / PAGE
     with replaced(path) as new:

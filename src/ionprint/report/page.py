@@ -7,13 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ionprint.figures.formula import unicode_text
 from ionprint.figures.style import compound_looks
 from ionprint.report.sentences import Finding
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 WIDTH = 1600
 """Pixels of a picture at most: 230 dpi on a page."""
@@ -122,6 +125,19 @@ class Page:
         return [picture for picture in self.pictures if picture.topic in topics]
 
 
+def templates() -> "Environment":
+    """Return the environment of the templates beside this module; values are escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("ionprint.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 def render(page: Page) -> str:
     """Return the page as HTML.
 
@@ -129,16 +145,9 @@ def render(page: Page) -> str:
     ----------
     page : Page
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    environment = Environment(
-        loader=PackageLoader("ionprint.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters |= {"formula": unicode_text, "records": _records}
     here = resources.files("ionprint.report")
     read: Callable[[str], str] = lambda name: (here / name).read_text(encoding="utf-8")  # noqa: E731

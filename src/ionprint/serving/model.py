@@ -286,7 +286,7 @@ class Model:
     def probabilities(
         self, counts: "np.ndarray | csr_array", primary_ions: float | None = None
     ) -> np.ndarray:
-        """Return the probability of each compound in many spectra at once, as pixels are.
+        """Return the probability of each compound in many spectra at once: `LinearModel.of_counts`.
 
         Parameters
         ----------
@@ -294,16 +294,6 @@ class Model:
             On the model's peaks.
         primary_ions : float, optional
             Of each spectrum.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_spectra, n_classes)
-            NaN where there is nothing to divide by.
-
-        Raises
-        ------
-        DataError
-            The model divides by primary ions, and they are not given.
         """
         if isinstance(self.classifier, LinearModel):
             return self.classifier.of_counts(counts, primary_ions)

@@ -64,7 +64,9 @@ def run(cfg: "DictConfig", image: str, model: str | None = None) -> None:
     opened = open_image(image)
     loaded = load(model or champion())
     where = Where(cfg.dask.name, cfg.dask.workers, cfg.dask.address)
-    name = Path(image).name.removesuffix(".gz").rpartition(".")[0] or Path(image).name
+    name = cfg.maps.name or Path(image).stem
+    if Path(name).name != name:
+        raise ConfigError(f"maps.name={name}: expected the name of a folder in {cfg.outputs}/maps")
     with pool(where) as workers:
         job = job_of(cfg, opened, loaded, workers, Path(cfg.outputs) / "maps" / name)
         problems = read_missing(job, workers)
@@ -77,6 +79,23 @@ def run(cfg: "DictConfig", image: str, model: str | None = None) -> None:
 
 
 def job_of(cfg: "DictConfig", image: "Image", model: Any, workers: "Pool", folder: Path) -> "Job":
+    """Return all that reading an image takes; spectra are calibrated on their sum.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Uses `maps`.
+    image : Image
+    model : Model
+    workers : Pool
+    folder : Path
+        Where results go.
+
+    Raises
+    ------
+    IonprintError
+        Settings, image and model do not fit together.
+    """
     from dataclasses import replace
 
     import numpy as np
@@ -135,8 +154,7 @@ def read_missing(job: "Job", workers: "Pool") -> list[str]:
 
     todo = pending(job)
     if todo is None:
-        shutil.rmtree(job.store.parent, ignore_errors=True)
-        job.store.parent.mkdir(parents=True)
+        _clear(job.store.parent)
         create(job)
         todo = pending(job)
     elif len(todo) < len(job.blocks()):
@@ -144,6 +162,17 @@ def read_missing(job: "Job", workers: "Pool") -> list[str]:
     with counter(len(todo), "reading pixels") as advance:
         found = workers.run(read_block, job, todo, advance)
     return [one.why if isinstance(one, Lost) else one for one in found if one is not None]
+
+
+def _clear(folder: Path) -> None:
+    """Make room for new maps; what is not of an earlier run stays."""
+    from ionprint.imaging.maps import STORE
+
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / STORE, ignore_errors=True)
+    for old in ("maps*.*", "regions.csv", "depth.csv"):
+        for path in folder.glob(old):
+            path.unlink()
 
 
 def _write(job: "Job", views: int, seed: int) -> None:

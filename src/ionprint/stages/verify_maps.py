@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ionprint.composition.pixels import PRESENT
 from ionprint.files import replace_json
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ FOREIGN = "LiF"
 """Islands of this too are in a further image, for the alarm."""
 ENOUGH = 100
 """Counts of a pixel from which on it is held against the targets."""
-PRESENT = 0.5
-"""Probability from which on a compound is called present."""
 WAYS = {"": {"bin": 1, "smooth": 0.0}, "_bin4": {"bin": 4, "smooth": 0.0}}
 SMOOTHED = {"_smoothed": {"bin": 1, "smooth": 1.0}}
 
