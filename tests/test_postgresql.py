@@ -182,7 +182,11 @@ def dask_workers(tmp_path):
         for process in reversed(started):
             process.terminate()
         for process in started:
-            process.wait(30)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:  # a busy worker may not hear
+                process.kill()
+                process.wait()
 
 
 @pytest.fixture

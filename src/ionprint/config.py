@@ -126,7 +126,7 @@ class Figures:
 
 @dataclass
 class Maps:
-    name: str | None
+    folder: str | None
     bin: int
     scans: int | None
     smooth: float

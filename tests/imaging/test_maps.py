@@ -269,7 +269,11 @@ def workers(tmp_path):
         for process in reversed(processes):
             process.terminate()
         for process in processes:
-            process.wait(20)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:  # a busy worker may not hear
+                process.kill()
+                process.wait()
 
 
 def test_a_worker_of_a_cluster_that_dies_loses_nothing(

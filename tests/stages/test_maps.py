@@ -54,6 +54,11 @@ def test_an_image_that_is_not_there(refused, project):
     assert f"{project}/there/is/none.zarr is not there; expected an ionprint image" in told
 
 
+@pytest.mark.parametrize("name", ["..", "a/b"])
+def test_maps_stay_in_their_folder(refused, name):
+    assert f"maps.folder={name}: expected the name of a folder" in refused(f"maps.folder={name}")
+
+
 def test_what_is_no_image_is_refused(refused, project):
     (project / "notes.txt").write_text("nothing to see\n")
     assert "notes.txt is no image that ionprint knows" in refused(path="notes.txt")

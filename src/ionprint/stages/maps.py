@@ -64,9 +64,11 @@ def run(cfg: "DictConfig", image: str, model: str | None = None) -> None:
     opened = open_image(image)
     loaded = load(model or champion())
     where = Where(cfg.dask.name, cfg.dask.workers, cfg.dask.address)
-    name = cfg.maps.name or Path(image).stem
-    if Path(name).name != name:
-        raise ConfigError(f"maps.name={name}: expected the name of a folder in {cfg.outputs}/maps")
+    name = cfg.maps.folder or Path(image).stem
+    if Path(name).name != name or name == "..":
+        raise ConfigError(
+            f"maps.folder={name}: expected the name of a folder in {cfg.outputs}/maps"
+        )
     with pool(where) as workers:
         job = job_of(cfg, opened, loaded, workers, Path(cfg.outputs) / "maps" / name)
         problems = read_missing(job, workers)
