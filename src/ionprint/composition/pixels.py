@@ -26,8 +26,8 @@ CLEAR = 0.2
 PRESENT = 0.5
 """Presence from which on a compound is called present."""
 SURE = 0.7
-"""How much more often such a compound is called than an absent one, for a reading to say anything;
-half its errors would be chance at 0.5."""
+"""How much more often such a compound must be called than an absent one, for a reading to say
+anything; 0 is chance, 1 is without mistakes."""
 
 
 @dataclass(frozen=True)
