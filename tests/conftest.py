@@ -40,6 +40,29 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in LONG)
 
 
+@pytest.fixture
+def measured(record_property):
+    """Keep what a test measured, for the table at the end: what, found, wanted."""
+
+    def keep(what, found, wanted):
+        record_property("measured", (what, str(found), str(wanted)))
+
+    return keep
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what the tests measured."""
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind)]
+    rows = [row for r in reports for name, row in r.user_properties if name == "measured"]
+    if rows:
+        terminalreporter.section("measured")
+        rows = [("", "found", "wanted"), *sorted(map(tuple, rows))]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            terminalreporter.write_line("  ".join(cells).rstrip())
+
+
 def make_project(root):
     shutil.copytree(CONF, root / "conf")
     (root / "dvc.yaml").touch()
