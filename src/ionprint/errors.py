@@ -69,6 +69,10 @@ class ModelFileError(IonprintError, ValueError):
     """A saved model holds something that is not allowed in it, or is damaged."""
 
 
+class UnsoundError(IonprintError, ValueError):
+    """What a saved model holds cannot be: sizes that do not agree, numbers out of range."""
+
+
 class TrackingError(IonprintError, RuntimeError):
     """The tracking store or server does not answer."""
 

@@ -1,15 +1,23 @@
 """How results are read and written: folders whole, the same bytes for the same results."""
 
 import contextlib
+import io
 import json
+import math
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ionprint.errors import MissingInputError
+from ionprint.errors import DataError, MissingInputError
+
+MOST_UNPACKED = 1 << 30
+"""Bytes that an archive may hold unpacked. Arrays of a model take 2 MB with 771 peaks and 60
+references and grow in proportion to both: a hundred times either fits, and memory holds it."""
 
 
 @contextlib.contextmanager
@@ -140,19 +148,44 @@ def replace_json(value: Any, path: Path) -> None:
 
 
 def write_yaml(value: Any, path: Path) -> None:
-    """Write a plain mapping as YAML, keys in the order given."""
+    """Write a plain mapping as YAML, keys in the order given, each value written out."""
     import yaml
 
-    path.write_text(
-        yaml.safe_dump(value, sort_keys=False, allow_unicode=True), encoding="utf-8", newline="\n"
-    )
+    class WrittenOut(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    text = yaml.dump(value, Dumper=WrittenOut, sort_keys=False, allow_unicode=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def read_yaml(path: Path) -> Any:
-    """Read a YAML file of plain values."""
+def read_yaml(source: Path | bytes) -> Any:
+    """Read YAML of plain values, a file or its content.
+
+    Raises
+    ------
+    yaml.YAMLError
+        It is none, or refers to parts of itself: a few lines of that can stand for more values
+        than memory holds.
+    """
     import yaml
 
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    return yaml.load(content.decode("utf-8"), Loader=_plain_loader())
+
+
+@cache
+def _plain_loader() -> Any:
+    import yaml
+
+    class Plain(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                mark = self.peek_event().start_mark
+                raise yaml.composer.ComposerError(None, None, "refers to another part", mark)
+            return super().compose_node(parent, index)
+
+    return Plain
 
 
 def write_arrays(arrays: Any, path: Path) -> None:
@@ -176,10 +209,79 @@ def below(arrays: Any, part: str) -> dict[str, Any]:
     }
 
 
-def read_arrays(path: Path) -> dict[str, Any]:
-    """Read what `write_arrays` wrote; nothing in the file can be more than numbers and text."""
-    import numpy as np
+def read_arrays(source: Path | bytes, name: str = "") -> dict[str, Any]:
+    """Read what `write_arrays` wrote; nothing in it can be more than numbers and text.
 
-    # numpy leaves open what it cannot read
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)
+    Parameters
+    ----------
+    source : Path or bytes
+        The file, or its content.
+    name : str
+        How to call it in messages; its path when left out.
+
+    Raises
+    ------
+    DataError
+        It is damaged, or larger than `MOST_UNPACKED` when unpacked.
+    """
+    from numpy.lib import format as npy
+
+    name = name or str(source)
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    found = {}
+    for part, data in unpacked(content, name).items():
+        if not part.endswith(NPY):
+            raise DataError(f"{name}: holds {part!r}, expected arrays alone")
+        try:
+            refuse_unlike_header(data)
+            found[part.removesuffix(NPY)] = npy.read_array(io.BytesIO(data), allow_pickle=False)
+        except ValueError as exc:
+            raise DataError(f"{name}: the array {part!r} is damaged ({exc})") from exc
+    return found
+
+
+NPY = ".npy"
+
+
+def refuse_unlike_header(data: bytes) -> None:
+    """Raise ValueError where an array's header promises other than the bytes that follow it.
+
+    Room for what is promised would be made before the first number is read.
+    """
+    from numpy.lib import format as npy
+
+    file = io.BytesIO(data)
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"of version {version}, expected 1.0 or 2.0")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, kind = read(file)
+    if kind.hasobject or any(size < 0 for size in shape):
+        raise ValueError(f"of shape {shape} and type {kind}, expected numbers or text")
+    if (there := len(data) - file.tell()) != (said := math.prod(shape) * kind.itemsize):
+        raise ValueError(f"{there:,} bytes of values, expected {said:,} for its shape {shape}")
+
+
+def unpacked(content: bytes, name: str) -> dict[str, bytes]:
+    """Return the files in a zip archive, by their names.
+
+    Raises
+    ------
+    DataError
+        It is damaged, holds a name twice, or is larger than `MOST_UNPACKED` when unpacked: sizes
+        are added up before anything is, and no file yields more than it says.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = archive.infolist()
+            if len({file.filename for file in files}) < len(files):
+                raise DataError(f"{name}: the archive holds a name twice")
+            if (size := sum(file.file_size for file in files)) > MOST_UNPACKED:
+                raise DataError(
+                    f"{name}: {size:,} bytes when unpacked, expected {MOST_UNPACKED:,} at most"
+                )
+            return {file.filename: archive.read(file) for file in files}
+    except DataError:
+        raise
+    except Exception as exc:  # each way of packing has errors of its own
+        raise DataError(f"{name}: the archive is damaged ({exc})") from exc

@@ -168,7 +168,13 @@ def test_the_seal_is_one_that_people_can_check(saved):
 def test_a_seal_names_files_of_its_own_folder_alone(saved):
     sums = (saved / "SHA256SUMS").read_text()
     (saved / "SHA256SUMS").write_text(sums.replace("peaks.csv", "../peaks.csv"))
-    with pytest.raises(ModelFileError, match="is not there"):
+    with pytest.raises(ModelFileError, match="SHA256SUMS is damaged"):
+        load_model(saved)
+
+
+def test_a_seal_names_every_file_of_the_folder(saved):
+    (saved / "reading.npz").write_bytes(b"")
+    with pytest.raises(ModelFileError, match=r"reading.npz is not named in SHA256SUMS"):
         load_model(saved)
 
 

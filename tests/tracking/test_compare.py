@@ -10,6 +10,7 @@ from toy_project import COMPOUNDS, write_results
 from ionprint.cli import main
 from ionprint.errors import ConfigError, TrackingError
 from ionprint.files import read_table
+from ionprint.models.sealing import seal
 from ionprint.stages import compare
 from ionprint.tracking.compare import find_runs
 from ionprint.tracking.run import log_run, start_parent
@@ -82,6 +83,7 @@ def test_other_data_and_choices_are_told(pair, root, capsys):
     saved = OmegaConf.load(f"{other.outputs}/model/config.yaml")
     saved.seed = 7
     OmegaConf.save(saved, f"{other.outputs}/model/config.yaml")
+    seal(Path(other.outputs) / "model")
     run = log_run(other, name=f"{cfg.outputs} other", register=False)
     compare.run(cfg, one.run_id, run.run_id)
     out = capsys.readouterr().out

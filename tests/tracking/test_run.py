@@ -14,6 +14,7 @@ from toy_project import COMPOUNDS, write_results
 
 from ionprint.errors import DataError, MissingInputError, TrackingError
 from ionprint.files import read_table
+from ionprint.models.sealing import seal
 from ionprint.processes import this_host
 from ionprint.stages import track
 from ionprint.tracking.run import finish_parent, log_run, start_parent
@@ -183,6 +184,8 @@ def test_results_of_two_models_are_not_logged_as_one(root, results, folder):
     name = {"evaluation": "metrics.json", "model": "model.yaml"}[folder]
     path = Path(results.outputs) / folder / name
     path.write_text(path.read_text().replace("logistic", "svm_linear"))
+    if folder == "model":
+        seal(path.parent)
     with pytest.raises(DataError, match=f"{folder}/ was made with model=svm_linear"):
         log_run(results)
     import mlflow

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from ionprint.errors import ConfigError, IonprintError
 from ionprint.models.normalisation import PerDose, nearest_peaks
+from ionprint.models.parts import STEPS, made
 
 
 def build(
@@ -48,9 +49,6 @@ def build(
         A `_target_` cannot be made, a hyperparameter is not one of the estimator's, a named ion has
         no peak, or ions or column do not go with the normalisation.
     """
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
-
     chosen = {
         "normalise": ("normalisation", normalisation, normalisation["transformer"]),
         "scale": ("scaling", scaling, scaling["transformer"]),
@@ -59,17 +57,29 @@ def build(
     steps = []
     for step, (group, choice, part) in chosen.items():
         try:
-            steps.append((step, instantiate(part)))
-        except InstantiationException as exc:
-            reason = str(exc).splitlines()[0].partition(", set env var HYDRA")[0]
-            raise ConfigError(f"{group}={choice['name']} cannot be made: {reason}") from exc
+            steps.append((step, made(plain(part), STEPS[step])))
+        except ConfigError as exc:
+            raise ConfigError(f"{group}={choice['name']} cannot be made: {exc}") from exc
     _complete(steps[0][1], normalisation, mz, charge)
     pipeline = Pipeline(steps)
+    tuned = plain(params or {})
+    if odd := [name for name, value in tuned.items() if not isinstance(value, SCALARS)]:
+        raise ConfigError(f"model {model['name']}: {odd[0]} is no plain value: {tuned[odd[0]]!r}")
     try:
-        pipeline[-1].set_params(**(params or {}))
+        pipeline[-1].set_params(**tuned)
     except ValueError as exc:
         raise ConfigError(f"model {model['name']}: {exc}") from exc
     return pipeline
+
+
+def plain(part: Any) -> Any:
+    """Return a part of a composed configuration as plain values."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(part, resolve=True) if OmegaConf.is_config(part) else part
+
+
+SCALARS = (bool, int, float, str, type(None))
 
 
 def _complete(

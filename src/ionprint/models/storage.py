@@ -3,7 +3,6 @@
 import io
 import re
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,32 +12,19 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from ionprint.errors import DataError, ModelFileError
-from ionprint.models.sealing import refuse_other_versions, seal, sealed
+from ionprint.errors import DataError, ModelFileError, UnsoundError
+from ionprint.files import NPY, refuse_unlike_header, unpacked, write_yaml
+from ionprint.models.parts import TYPES
+from ionprint.models.sealing import ABOUT, LONGEST, Sealed, about_of, damaged, seal, sealed
+from ionprint.models.soundness import refuse_unsound, sound_trees
 from ionprint.spectra.table import PeakTable, peak_names
 
 FILE = "model.skops"
 PACKAGES = ("ionprint", "scikit-learn", "numpy", "skops")
 REFERENCES = "references.parquet"
 """The spectra it learned from, which mixtures are unmixed on."""
-ALLOWED = [
-    "ionprint.models.normalisation.PerDose",
-    "ionprint.models.normalisation.ProbabilisticQuotient",
-    "ionprint.models.normalisation.SumOfPeaks",
-    "ionprint.models.normalisation.TotalCounts",
-    "ionprint.models.pls.PLSDiscriminant",
-    "ionprint.models.scaling.Log",
-    "ionprint.models.scaling.Pareto",
-    "ionprint.models.scaling.Poisson",
-    "ionprint.models.scaling.Robust",
-    "ionprint.models.scaling.SquareRoot",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.ensemble._forest.RandomForestClassifier",
-    "sklearn.preprocessing._function_transformer.FunctionTransformer",
-    "sklearn.tree._tree.Tree",
-]
-"""Types beyond those that skops trusts by itself; a model with any other is not loaded."""
+MOST_VALUES = 1 << 27
+"""Cells of a table of references: 1 GB of numbers."""
 
 
 @dataclass(frozen=True)
@@ -128,80 +114,117 @@ def save_model(model: TrainedModel, folder: Path) -> None:
         The pipeline holds a type that `load_model` would refuse.
     """
     import skops.io
-    import yaml
 
     data = skops.io.dumps(model.pipeline)
-    foreign = [t for t in skops.io.get_untrusted_types(data=data) if t not in ALLOWED]
-    if foreign:
+    try:
+        refuse_unsound(model.pipeline, model.n_inputs)
+        foreign = [t for t in skops.io.get_untrusted_types(data=data) if t not in TYPES]
+        if foreign:
+            raise UnsoundError(f"it holds {', '.join(foreign)}")
+    except UnsoundError as exc:
         raise ModelFileError(
-            f"a pipeline with {', '.join(foreign)} cannot be saved safely: these types are not on "
-            f"the list in ionprint/models/storage.py. Choose another model or scaling."
-        )
+            f"the pipeline cannot be saved safely: {exc}. What may be in a model is listed in "
+            f"ionprint/models/parts.py. Choose another model or scaling."
+        ) from exc
     (folder / FILE).write_bytes(_same_bytes(data))
     versions = {"versions": {name: version(name) for name in PACKAGES}}
-    about = {"classes": model.classes, **model.about, **versions}
-    (folder / "model.yaml").write_text(
-        yaml.safe_dump(about, sort_keys=False, allow_unicode=True), encoding="utf-8", newline="\n"
-    )
+    write_yaml({"classes": model.classes, **model.about, **versions}, folder / ABOUT)
     pd.DataFrame({"mz": model.columns}).to_csv(
         folder / "peaks.csv", index=False, lineterminator="\n"
     )
     seal(folder)
 
 
-def load_model(folder: str | Path) -> TrainedModel:
+def load_model(folder: str | Path | Sealed) -> TrainedModel:
     """Read what `save_model` wrote.
 
     Raises
     ------
     ModelFileError
-        A file is missing, changed or damaged, holds a type that is not allowed in it, or was saved
-        with another minor version of scikit-learn.
+        A file is missing, changed or damaged, holds a type that is not allowed in it or values that
+        cannot be, or was saved with another minor version of scikit-learn.
     """
-    import skops.io
-    import yaml
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    folder = Path(folder)
-    files, _ = sealed(folder)
+    files = folder if isinstance(folder, Sealed) else sealed(folder)
+    about = about_of(files)
     try:
-        about = yaml.safe_load(files["model.yaml"].read_text(encoding="utf-8"))
-        refuse_other_versions(about, folder)
-        mz = pd.read_csv(files["peaks.csv"])["mz"].to_numpy(dtype=float)
-        pipeline = skops.io.loads(files[FILE].read_bytes(), trusted=ALLOWED)
+        mz = pd.read_csv(io.BytesIO(files["peaks.csv"]))["mz"].to_numpy(dtype=float)
+        pipeline = _pipeline(files)
     except ModelFileError:
         raise
-    except UntrustedTypesFoundException as exc:
-        raise ModelFileError(
-            f"{folder / FILE} holds types that are not allowed in a model and is not loaded: {exc}"
-        ) from exc
     except Exception as exc:  # a damaged archive raises whatever its readers stumble over
-        raise ModelFileError(f"{folder}: the model is damaged ({exc}); train it again") from exc
-    if not isinstance(pipeline, Pipeline) or not isinstance(about, Mapping):
-        raise ModelFileError(f"{folder} holds no ionprint model; train it again")
-    model = TrainedModel(pipeline, mz, dict(about))
+        raise damaged(files, exc) from exc
+    model = TrainedModel(pipeline, mz, about)
     reads = getattr(pipeline, "n_features_in_", model.n_inputs)
     if reads != model.n_inputs:
         also = f" and model.yaml {model.dose_column!r}" if model.dose_column else ""
-        raise ModelFileError(f"{folder}: peaks.csv has {len(mz)} peaks{also}, the model {reads}")
+        raise ModelFileError(
+            f"{files.folder}: peaks.csv has {len(mz)} peaks{also}, the model {reads}"
+        )
+    try:
+        refuse_unsound(pipeline, model.n_inputs)
+        refuse_unlike_peaks(mz)
+        if model.classes != about["classes"]:
+            raise UnsoundError(f"it knows {model.classes}, {ABOUT} says {about['classes']}")
+    except (UnsoundError, DataError) as exc:
+        raise damaged(files, exc) from exc
     return model
 
 
-def load_references(folder: str | Path) -> PeakTable:
+def load_references(folder: str | Path | Sealed) -> PeakTable:
     """Read the spectra that a model learned from.
 
     Raises
     ------
     ModelFileError
-        The file is missing or damaged.
+        A file of the model is missing, changed or damaged.
     """
-    path = Path(folder) / REFERENCES
+    from pyarrow import parquet
+
+    files = folder if isinstance(folder, Sealed) else sealed(folder)
+    content = files[REFERENCES]
     try:
-        return PeakTable.read(path)
-    except FileNotFoundError as exc:
-        raise ModelFileError(f"{path} is not there; train with `ionprint train`") from exc
-    except (OSError, ValueError) as exc:
-        raise ModelFileError(f"{path} is damaged ({exc}); train again") from exc
+        about = parquet.read_metadata(io.BytesIO(content))
+        if (cells := about.num_rows * about.num_columns) > MOST_VALUES:
+            raise DataError(f"{cells:,} cells, expected {MOST_VALUES:,} at most")
+        return PeakTable.read(io.BytesIO(content))
+    except Exception as exc:
+        path = files.folder / REFERENCES
+        raise ModelFileError(f"{path} is damaged ({str(exc)[:LONGEST]}); train again") from exc
+
+
+def _pipeline(files: Sealed) -> Pipeline:
+    """Return the pipeline in a model's folder, of the types on our list alone."""
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    content = files[FILE]
+    for name, data in unpacked(content, str(files.folder / FILE)).items():
+        if name.endswith(NPY):
+            refuse_unlike_header(data)
+        elif name != SCHEMA:
+            raise UnsoundError(f"{FILE} holds {name[:60]!r}, expected {SCHEMA} and arrays")
+    try:
+        with sound_trees():
+            pipeline = skops.io.loads(content, trusted=TYPES)
+    except UntrustedTypesFoundException as exc:
+        raise ModelFileError(
+            f"{files.folder / FILE} holds types that are not allowed in a model and is not loaded: "
+            f"{exc}"
+        ) from exc
+    if not isinstance(pipeline, Pipeline):
+        raise ModelFileError(f"{files.folder} holds no ionprint model; train it again")
+    return pipeline
+
+
+def refuse_unlike_peaks(mz: np.ndarray) -> None:
+    """Raise DataError where these cannot be the m/z (u) of peaks: rising and above 0."""
+    if not (mz.ndim == 1 and mz.size and np.isfinite(mz).all() and mz[0] > 0):
+        raise DataError("m/z of the peaks: expected finite numbers above 0")
+    if not (np.diff(mz) > 0).all():
+        raise DataError("m/z of the peaks do not rise")
+
+
+SCHEMA = "schema.json"
 
 
 def _same_bytes(data: bytes) -> bytes:
@@ -211,14 +234,14 @@ def _same_bytes(data: bytes) -> bytes:
     the first by their order in the schema.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        schema = archive.read("schema.json").decode()
-        arrays = {n: archive.read(n) for n in archive.namelist() if n != "schema.json"}
+        schema = archive.read(SCHEMA).decode()
+        arrays = {n: archive.read(n) for n in archive.namelist() if n != SCHEMA}
     order: dict[str, str] = {}
     named = re.compile(r'("__id__": |"file": ")([0-9a-f-]+)')
     for _, name in named.findall(schema):
         order.setdefault(name, str(len(order) + 1))
     schema = named.sub(lambda m: m[1] + order[m[2]], schema)
-    entries = {"schema.json": schema.encode()}
+    entries = {SCHEMA: schema.encode()}
     for name, content in arrays.items():
         stem, _, ending = name.partition(".")
         entries[f"{order[stem]}.{ending}"] = content

@@ -11,10 +11,12 @@ from ionprint.composition.alignment import matches
 from ionprint.composition.evidence import witnesses
 from ionprint.composition.reader import Reader
 from ionprint.composition.wording import holds, ion_text
-from ionprint.errors import InputError, ModelFileError
+from ionprint.errors import InputError, ModelFileError, UnsoundError
 from ionprint.files import below, joined, read_arrays, write_arrays
 from ionprint.models.linear import LinearModel
+from ionprint.models.sealing import SHORT, Sealed, about_of, damaged, sealed
 from ionprint.serving.given import Given, gather
+from ionprint.serving.soundness import refuse_unsound_arrays
 from ionprint.spectra.method import Method
 
 if TYPE_CHECKING:
@@ -111,7 +113,11 @@ class Model:
 
     @classmethod
     def of_folder(
-        cls, folder: str | Path, name: str | None = None, version: str | None = None
+        cls,
+        folder: str | Path,
+        name: str | None = None,
+        version: str | None = None,
+        registered: str | None = None,
     ) -> "Model":
         """Load a model that `ionprint train` wrote.
 
@@ -120,6 +126,8 @@ class Model:
         folder : str or Path
         name, version : str, optional
             Of the registry that the folder came from.
+        registered : str, optional
+            The id it must have.
 
         Raises
         ------
@@ -127,34 +135,39 @@ class Model:
             A file is missing, changed or damaged, or another minor version of scikit-learn is
             here.
         """
-        from ionprint.files import read_yaml
-        from ionprint.models.sealing import refuse_other_versions, sealed
+        return cls.of_files(sealed(folder, registered), name, version)
 
-        folder = Path(folder)
-        files, id_ = sealed(folder)
-        identity = {"name": name, "version": version, "id": id_[:12]}
+    @classmethod
+    def of_files(
+        cls, files: Sealed, name: str | None = None, version: str | None = None
+    ) -> "Model":
+        """Load a model from files whose seal was checked, see `of_folder`."""
+        identity = {"name": name, "version": version, "id": files.id[:SHORT]}
+        about = about_of(files)
+        if FILE not in files:
+            raise ModelFileError(
+                f"{files.folder} holds a classifier alone, as a sweep trains it: {FILE} is not "
+                f"there. Train it with the same choices by `ionprint train`, or `dvc repro`"
+            )
         try:
-            about = read_yaml(files["model.yaml"])
-            refuse_other_versions(about, folder)
-            if FILE not in files:
-                raise ModelFileError(
-                    f"{folder} holds a classifier alone, as a sweep trains it: {FILE} is not "
-                    f"there. Train it with the same choices by `ionprint train`, or `dvc repro`"
-                )
-            arrays = read_arrays(files[FILE])
+            arrays = read_arrays(files[FILE], FILE)
+            refuse_unsound_arrays(arrays, about)
             linear, method = below(arrays, "classifier"), below(arrays, "method")
-            return cls(
+            model = cls(
                 about,
                 identity,
-                LinearModel.of_arrays(linear) if linear else _fitted(folder),
+                LinearModel.of_arrays(linear) if linear else _fitted(files),
                 Reader.of_arrays(below(arrays, "reader")),
                 Method.of_arrays(method) if method else None,
                 **below(arrays, "peaks"),
             )
+            if not linear and not np.allclose(model.classifier.mz, model.mz, rtol=0, atol=1e-4):
+                raise UnsoundError("its classifier reads other peaks")
         except ModelFileError:
             raise
         except Exception as exc:  # a damaged file raises whatever its readers stumble over
-            raise ModelFileError(f"{folder}: the model is damaged ({exc}); train it again") from exc
+            raise damaged(files, exc) from exc
+        return model
 
     @property
     def classes(self) -> list[str]:
@@ -419,11 +432,11 @@ class Model:
         return found
 
 
-def _fitted(folder: Path) -> "TrainedModel":
+def _fitted(files: Sealed) -> "TrainedModel":
     """Load a classifier that arrays alone cannot hold, which takes scikit-learn."""
     from ionprint.models.storage import load_model
 
-    return load_model(folder)
+    return load_model(files)
 
 
 def save_reading(

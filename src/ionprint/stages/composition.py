@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ionprint.composition.reader import Reader
     from ionprint.models.storage import TrainedModel
     from ionprint.spectra.table import PeakTable
+    from ionprint.stages.results import ResultFiles
 
 DIGITS = 4
 
@@ -32,19 +33,20 @@ def run(cfg: "DictConfig", probability_only: bool = False) -> None:
 
     from ionprint.composition.probability import probabilities
     from ionprint.composition.tables import samples_table
-    from ionprint.models.storage import load_model
     from ionprint.serving.model import Model
+    from ionprint.stages.results import ResultFiles
 
     required(Path(cfg.peaks) / "peak_table.parquet", "peaks")
-    model = load_model(required(Path(cfg.outputs) / "model", "train"))
-    references, table, covered = load_tables(cfg, model)
+    results = ResultFiles(cfg)
+    model = results.model
+    references, table, covered = load_tables(cfg, results)
     tables: dict[str, pd.DataFrame] = {}
     about: dict[str, Any] = {"coverage": round(covered, 4)}
     known = table.on(model.mz)
     spectra = table.samples.drop(columns="compound").assign(coverage=covered)
     spectra = pd.concat([spectra, probabilities(model, known)], axis=1)
     if not probability_only and len(spectra):
-        reader = Model.of_folder(Path(cfg.outputs) / "model").reader
+        reader = Model.of_files(results.model_files).reader
         places = np.searchsorted(table.mz, model.mz)
         reader = reader.spread(places, table.mz.size)
         spectra, tables = readings(cfg, model, reader, references, table, spectra)
@@ -66,7 +68,7 @@ def run(cfg: "DictConfig", probability_only: bool = False) -> None:
     _tell(tables, covered, table.source)
 
 
-def load_tables(cfg: "DictConfig", model: "TrainedModel") -> "tuple[PeakTable, PeakTable, float]":
+def load_tables(cfg: "DictConfig", results: "ResultFiles") -> "tuple[PeakTable, PeakTable, float]":
     """Return references, spectra to read, both on the same peaks, and the coverage.
 
     Raises
@@ -80,20 +82,17 @@ def load_tables(cfg: "DictConfig", model: "TrainedModel") -> "tuple[PeakTable, P
     from ionprint.composition.alignment import align, coverage, refuse_uncovered
     from ionprint.composition.reader import refuse_empty
     from ionprint.errors import ConfigError, DataError
-    from ionprint.models.storage import load_references
-    from ionprint.spectra.table import PeakTable
-    from ionprint.stages.results import ResultFiles
 
     path = Path(cfg.peaks) / "peak_table.parquet"
-    table = PeakTable.read(path).of_role("mixture", "anode")
-    references = load_references(Path(cfg.outputs) / "model")
-    polarity = model.about["polarity"]
+    table = results.peak_table.of_role("mixture", "anode")
+    references, trained = results.references, results.about_model
+    polarity = trained["polarity"]
     if polarity != cfg.dataset.polarity:
         raise ConfigError(
             f"{cfg.outputs}/model was trained on {polarity} ions, dataset.polarity is "
             f"{cfg.dataset.polarity}: give spectra of the same polarity, or train again"
         )
-    ends, needed = (about["mz_max"] for about in (ResultFiles(cfg).dataset, model.about["dataset"]))
+    ends, needed = (about["mz_max"] for about in (results.dataset, trained["dataset"]))
     if ends < needed:
         raise DataError(
             f"the spectra in {path} were searched up to m/z {ends:g}, the references of "

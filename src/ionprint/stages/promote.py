@@ -3,20 +3,23 @@
 import contextlib
 import os
 import re
-import shutil
 import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionprint.errors import ConfigError, IonprintError, TrackingError
+from ionprint.errors import ConfigError, IonprintError, ModelFileError, TrackingError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from ionprint.models.sealing import Sealed
+
 LONGEST = 500  # letters of a reason
 _SHORT = 8  # letters of a hash
-_OURS = ("sklearn.", "ionprint.")
+CONFIG = "config.yaml"
+REFERS = "${"
+"""What a setting begins with that stands for another, or for a variable of the environment."""
 
 
 def arguments(words: list[str]) -> tuple[dict[str, Any], list[str]]:
@@ -145,24 +148,22 @@ def _scored_anew(cfg: "DictConfig", candidate: Any, holds: Any) -> dict[str, str
     TrackingError
         A file that this needs is missing, or the choices do not suit the data.
     """
-    from ionprint.files import read_json, read_yaml, write_json
-    from ionprint.models.storage import REFERENCES
+    from ionprint.files import read_json, write_json
+    from ionprint.models.sealing import about_of
+    from ionprint.models.storage import load_references
     from ionprint.stages import evaluate, tune
     from ionprint.tracking import store
-    from ionprint.tracking.registry import model_file, score_tags
+    from ionprint.tracking.registry import files_of, score_tags
 
     with tempfile.TemporaryDirectory(prefix="ionprint-") as scratch:
         place = Path(scratch)
         try:
             with store.usable_store():
-                theirs = read_yaml(model_file(holds, "config.yaml", place / "champion"))
-                ours = read_yaml(model_file(candidate, "config.yaml", place / "candidate"))
-                about = read_yaml(model_file(candidate, "model.yaml", place / "candidate"))
-                table = model_file(candidate, REFERENCES, place / "candidate")
-            again = _composed(cfg, theirs, ours, place)
+                theirs, ours = files_of(holds), files_of(candidate)
+            again = _composed(cfg, settings_of(theirs), settings_of(ours), place)
             Path(again.peaks).mkdir()
-            write_json(about["dataset"], Path(again.peaks) / "dataset.json")
-            shutil.copyfile(table, Path(again.peaks) / "peak_table.parquet")
+            write_json(about_of(ours)["dataset"], Path(again.peaks) / "dataset.json")
+            load_references(ours).write(Path(again.peaks) / "peak_table.parquet")
             with (
                 Path(os.devnull).open("w", encoding="utf-8") as nowhere,
                 contextlib.redirect_stdout(nowhere),
@@ -179,15 +180,42 @@ def _scored_anew(cfg: "DictConfig", candidate: Any, holds: Any) -> dict[str, str
     return score_tags(score)
 
 
+def settings_of(files: "Sealed") -> dict[str, Any]:
+    """Return the settings that a model was trained with: plain values, which refer to nothing.
+
+    Raises
+    ------
+    ModelFileError
+        They are damaged, or refer to other settings or to the environment.
+    """
+    from yaml import YAMLError
+
+    from ionprint.files import read_yaml
+    from ionprint.models.sealing import damaged
+
+    try:
+        settings = read_yaml(files[CONFIG])
+    except (YAMLError, UnicodeDecodeError, RecursionError) as exc:
+        raise damaged(files, exc) from exc
+    if not isinstance(settings, dict) or REFERS in str(settings):
+        raise ModelFileError(
+            f"{files.folder / CONFIG}: expected plain settings by name, without {REFERS}...}}; "
+            f"train it again"
+        )
+    return settings
+
+
 def _composed(
     cfg: "DictConfig", theirs: dict[str, Any], ours: dict[str, Any], place: Path
 ) -> "DictConfig":
     """Return the champion's choices for the candidate's data.
 
+    What the choices may make is looked up in `models.parts` when it is made, not before.
+
     Raises
     ------
     ConfigError
-        A configuration does not fit this version of ionprint, or names what is not a model.
+        A configuration does not fit this version of ionprint.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -198,27 +226,14 @@ def _composed(
     choices = ("normalisation", "scaling", "model", "tuning")
     try:
         merged = {**now, **ours, **{key: theirs[key] for key in choices}}
-        foreign = [t for t in _targets(merged) if not t.startswith(_OURS)]
-        if foreign:
-            raise ConfigError(f"its configuration makes {foreign[0]}, which is no known model")
         merged |= {"outputs": str(place / "outputs"), "peaks": str(place / "peaks")}
         merged["dataset"] = {**merged["dataset"], "path": now["dataset"]["path"]}
         merged["tuning"] |= {"storage": None, "workers": now["tuning"]["workers"]}
         # of the intervals nothing is used
         merged["evaluation"] |= {"permutations": 0, "rebuild_peaks": False, "resamples": 1}
         return checked(OmegaConf.create(merged))
-    except (OmegaConfBaseException, KeyError, TypeError) as error:
+    except (OmegaConfBaseException, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"the configuration it was logged with does not fit: {error}") from error
-
-
-def _targets(part: Any) -> list[str]:
-    """Return what a configuration would make, at any depth."""
-    if isinstance(part, list):
-        return [t for value in part for t in _targets(value)]
-    if not isinstance(part, dict):
-        return []
-    own = [str(part["_target_"])] if "_target_" in part else []
-    return own + [t for value in part.values() for t in _targets(value)]
 
 
 def _show(name: str, shown: list[tuple[str, dict[str, str]]]) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from omegaconf import DictConfig
 
+    from ionprint.models.sealing import Sealed
     from ionprint.models.storage import TrainedModel
     from ionprint.spectra.sample_sums import SampleSums
     from ionprint.spectra.search import Peaks
@@ -128,12 +129,28 @@ class ResultFiles:
         """The trained pipeline."""
         from ionprint.models.storage import load_model
 
-        return load_model(required(self.outputs / "model", "train"))
+        return load_model(self.model_files)
 
     @functools.cached_property
     def about_model(self) -> dict[str, Any]:
         """What the trained pipeline says about itself, without loading it."""
-        return read_yaml(required(self.outputs / "model" / "model.yaml", "train"))
+        from ionprint.models.sealing import about_of
+
+        return about_of(self.model_files)
+
+    @functools.cached_property
+    def references(self) -> PeakTable:
+        """The spectra that the model learned from."""
+        from ionprint.models.storage import load_references
+
+        return load_references(self.model_files)
+
+    @functools.cached_property
+    def model_files(self) -> Sealed:
+        """The files of the trained model, its seal checked."""
+        from ionprint.models.sealing import sealed
+
+        return sealed(required(self.outputs / "model", "train"))
 
     @functools.cached_property
     def sums(self) -> SampleSums | None:

@@ -12,6 +12,8 @@ from ionprint.files import read_table
 from ionprint.tracking import store
 
 RANKING = "results/ranking/ions.csv"
+RANKED = "ionprint.ranking"
+"""Tag of a run: the hash of the ranking it was logged with."""
 SHORT = 8  # letters of an id that tell runs of one name apart
 _LISTED = 8
 _PAGE = 1000
@@ -49,8 +51,10 @@ def read_ranking(run: Any) -> Any:
     Raises
     ------
     TrackingError
-        The run has none.
+        The run has none, or it is not the one that was logged.
     """
+    import hashlib
+
     from mlflow import MlflowClient
 
     client = MlflowClient()
@@ -63,7 +67,13 @@ def read_ranking(run: Any) -> Any:
                 f"the run {told(run)} {why}. Rankings are logged by `ionprint track` and "
                 f"`ionprint sweep` for models with weights."
             )
-        ions = read_table(Path(client.download_artifacts(run.info.run_id, RANKING, folder)))
+        path = Path(client.download_artifacts(run.info.run_id, RANKING, folder))
+        if run.data.tags.get(RANKED) != hashlib.sha256(path.read_bytes()).hexdigest():
+            raise TrackingError(
+                f"the ion ranking of the run {told(run)} is not the one that was logged: its hash "
+                f"is another than the tag {RANKED}. Log the results again with `ionprint track`"
+            )
+        ions = read_table(path)
     if ions.empty:
         raise TrackingError(f"the ion ranking of the run {told(run)} has no rows")
     return ions

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ionprint.errors import ModelFileError, TrackingError
 
@@ -62,13 +62,12 @@ def load(uri: str | Path) -> "Model":
 
 def fetched(folder: Path) -> "Model":
     """Load the model in a folder that MLflow fetched, which may say which version it is."""
-    import yaml
-
+    from ionprint.files import read_yaml
     from ionprint.serving.model import Model
 
     for place in list(folder.parents)[:3]:
         if (place / META).is_file():
-            meta = yaml.safe_load((place / META).read_text(encoding="utf-8"))
+            meta = read_yaml(place / META)
             return Model.of_folder(folder, meta.get("model_name"), str(meta.get("model_version")))
     return Model.of_folder(folder)
 
@@ -105,7 +104,6 @@ def _registry() -> Iterator[tuple[str, Path]]:
 
 def _registered(uri: str, registry: str, place: Path) -> "Model":
     from mlflow import MlflowClient
-    from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     from ionprint.serving.model import Model
@@ -129,16 +127,46 @@ def _registered(uri: str, registry: str, place: Path) -> "Model":
             f"{uri}: {str(exc).splitlines()[0]}. Registered are: {', '.join(known) or 'none'}. "
             f"`ionprint track` registers a model, `ionprint promote` makes it champion"
         ) from exc
-    lies = client.get_model_version_download_uri(name, version.version)
+    with folder_of(version, registry, place) as folder:
+        return Model.of_folder(folder, name, str(version.version), version.tags.get(ID, ""))
+
+
+@contextlib.contextmanager
+def folder_of(version: Any, registry: str, place: Path) -> Iterator[Path]:
+    """Give the folder of a version's model, fetched where it does not lie on this disk.
+
+    Nothing in it is to be used before its seal was found to be the one that was registered:
+    ``sealed(folder, version.tags.get(ID, ""))``.
+
+    Parameters
+    ----------
+    version : mlflow.entities.model_registry.ModelVersion
+    registry : str
+        Its address.
+    place : Path
+        Where its files are addressed from.
+
+    Raises
+    ------
+    TrackingError
+        The files cannot be fetched.
+    """
+    from mlflow import MlflowClient
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    lies = MlflowClient(registry, registry).get_model_version_download_uri(
+        version.name, version.version
+    )
     with tempfile.TemporaryDirectory(prefix="ionprint-") as scratch:
         folder = place / lies
         if not folder.is_dir():
-            folder = Path(download_artifacts(lies, dst_path=scratch, tracking_uri=registry))
-        model = Model.of_folder(folder / "artifacts" / "model", name, str(version.version))
-    registered = version.tags.get(ID)
-    if registered != model.identity["id"]:
-        raise ModelFileError(
-            f"{uri}: the files have the id {model.identity['id']}, registered was {registered}; "
-            f"they were changed since and are not loaded. Train and track it again"
-        )
-    return model
+            try:
+                folder = Path(download_artifacts(lies, dst_path=scratch, tracking_uri=registry))
+            except (MlflowException, OSError) as exc:
+                reason = str(exc).strip().splitlines()[0]
+                raise TrackingError(
+                    f"the files of version {version.version} of {version.name} cannot be fetched: "
+                    f"{reason}"
+                ) from exc
+        yield folder / "artifacts" / "model"

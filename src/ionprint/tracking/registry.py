@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ionprint.errors import TrackingError
-from ionprint.tracking import champion
+from ionprint.models.sealing import Sealed, sealed
+from ionprint.tracking import champion, store
 from ionprint.tracking.champion import FAILED, SCORES, VERDICT
-from ionprint.tracking.fetch import ID
+from ionprint.tracking.fetch import ID, folder_of
 
 DESCRIPTION = (
     "What lies on a surface, from an exported ToF-SIMS spectrum or its peaks: presence, fraction "
@@ -182,36 +183,19 @@ def find(name: str, number: int | None = None) -> Any:
 _LISTED = 8
 
 
-def model_file(version: Any, file: str, folder: Path) -> Path:
-    """Fetch one of the files that were logged with a version's model.
+def files_of(version: Any) -> Sealed:
+    """Return the files of a version's model, as they were registered.
 
     Parameters
     ----------
     version : mlflow.entities.model_registry.ModelVersion
-    file : str
-        As `ionprint train` named it, e.g. ``config.yaml``.
-    folder : Path
-        Where to.
 
     Raises
     ------
+    ModelFileError
+        They are not what was registered.
     TrackingError
-        It is not among the model's artifacts.
+        They cannot be fetched.
     """
-    import mlflow.artifacts
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    place = MlflowClient().get_model_version_download_uri(version.name, version.version)
-    try:
-        return Path(
-            mlflow.artifacts.download_artifacts(
-                f"{place}/artifacts/model/{file}", dst_path=str(folder)
-            )
-        )
-    except (MlflowException, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise TrackingError(
-            f"version {version.version} of {version.name} was not logged with {file}, or it cannot "
-            f"be fetched ({reason})"
-        ) from error
+    with folder_of(version, store.tracking_uri(), Path()) as folder:
+        return sealed(folder, version.tags.get(ID, ""))

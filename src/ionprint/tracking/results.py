@@ -13,6 +13,7 @@ from ionprint.errors import DataError
 from ionprint.files import read_json, read_table, read_yaml, required
 from ionprint.models.evaluation import METRICS
 from ionprint.models.families import families
+from ionprint.models.sealing import about_of, sealed
 
 TOP_IONS = 15
 # every result folder, its files that a run must have, and the stage that writes them
@@ -38,8 +39,11 @@ class Results:
     ----------
     files : dict of str to Path
         Every file that a run holds, by its name in the run, sorted.
-    dataset, metrics, best, config : dict
-        `dataset.json`, `metrics.json`, `best.yaml` and the composed configuration.
+    dataset, metrics, best, config, about : dict
+        `dataset.json`, `metrics.json`, `best.yaml`, the composed configuration, and what the model
+        says of itself.
+    model_id : str
+        Of the model's folder, as its seal tells.
     """
 
     files: dict[str, Path]
@@ -47,6 +51,8 @@ class Results:
     metrics: dict[str, Any]
     best: dict[str, Any]
     config: dict[str, Any] = field(repr=False)
+    about: dict[str, Any] = field(repr=False)
+    model_id: str
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -84,6 +90,8 @@ def read_results(outputs: str | Path, peaks: str | Path) -> Results:
         A file that every run has is not there; the message names the stage that writes it.
     DataError
         Tuning, evaluation and model are not of the same choices.
+    ModelFileError
+        The model's files are not what was saved.
     """
     files: dict[str, Path] = {}
     for folder, (needed, stage) in _FOLDERS.items():
@@ -95,12 +103,15 @@ def read_results(outputs: str | Path, peaks: str | Path) -> Results:
             wanted = name in _OF_PEAKS if folder == "peaks" else not path.name.startswith(".")
             if wanted and path.is_file():
                 files[f"{folder}/{name}"] = path
+    model = sealed(Path(outputs) / "model")
     results = Results(
         files=dict(sorted(files.items())),
         dataset=read_json(files["peaks/dataset.json"]),
         metrics=read_json(files["evaluation/metrics.json"]),
         best=read_yaml(files["tuning/best.yaml"]),
-        config=read_yaml(files["model/config.yaml"]),
+        config=read_yaml(model["config.yaml"]),
+        about=about_of(model),
+        model_id=model.id,
     )
     _must_agree(results)
     return results
@@ -108,8 +119,7 @@ def read_results(outputs: str | Path, peaks: str | Path) -> Results:
 
 def _must_agree(results: Results) -> None:
     """Refuse results of several choices: one model's score must not stand beside another model."""
-    model = read_yaml(results.files["model/model.yaml"])
-    held = (("evaluation", results.metrics, "evaluate"), ("model", model, "train"))
+    held = (("evaluation", results.metrics, "evaluate"), ("model", results.about, "train"))
     for folder, about, stage in held:
         for key in ("normalisation", "scaling", "model", "params"):
             if about.get(key) != results.best[key]:

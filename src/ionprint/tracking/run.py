@@ -1,5 +1,6 @@
 """One MLflow run from the result files of one trained model."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import ionprint
-from ionprint.models.sealing import sealed
 from ionprint.tracking import note, registry, store
 from ionprint.tracking import results as of
+from ionprint.tracking.compare import RANKED, RANKING
 from ionprint.tracking.fetch import ID
 
 _AT_ONCE = 1000  # metrics that MLflow takes in one call
@@ -167,8 +168,6 @@ def finish_parent(run_id: str, leaderboard: Any, metrics: dict[str, float], sour
 
 def results_hash(results: of.Results, parent_run_id: str | None = None) -> str:
     """Return what tells logged results apart: their own hash, and within a sweep its run."""
-    import hashlib
-
     if parent_run_id is None:
         return results.sha256
     return hashlib.sha256(f"{results.sha256}\n{parent_run_id}\n".encode()).hexdigest()
@@ -305,12 +304,14 @@ def _tags(results: of.Results, data_path: str, parent_run_id: str | None) -> dic
         **_made_by(),
         "ionprint.results": results_hash(results, parent_run_id),
         "ionprint.data": results.dataset["sha256"],
-        ID: sealed(results.files["model/config.yaml"].parent)[1][:12],
+        ID: results.model_id,
         "ionprint.data_path": data_path,
         "ionprint.source": results.dataset["source"],
         "ionprint.meaning": results.metrics["meaning"],
         **{key: results.best[key] for key in ("normalisation", "scaling", "model")},
     }
+    if path := results.files.get(RANKING.removeprefix("results/")):
+        tags[RANKED] = hashlib.sha256(path.read_bytes()).hexdigest()
     if failed := of.failed_checks(results):
         tags[registry.FAILED] = ", ".join(failed)
     if accepted := of.accepted_checks(results):

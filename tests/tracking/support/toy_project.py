@@ -54,7 +54,6 @@ def write_results(
     for c, p in zip(COMPOUNDS, ([0.01, 0.7], [0.98, 0.25], [0.01, 0.05]), strict=True):
         frame[f"p_{c}"] = p
     frame.to_csv(outputs / "composition" / "samples.csv", index=False)
-    _write_model(outputs / "model", mz, rng)
     cfg = OmegaConf.create(
         {
             "seed": 0,
@@ -66,6 +65,7 @@ def write_results(
         }
     )
     OmegaConf.save(cfg, outputs / "model" / "config.yaml")
+    _write_model(outputs / "model", mz, rng)
     for kind in ("png", "svg"):
         (outputs / "figures" / f"ranking.{kind}").write_bytes(b"picture")
     return cfg
@@ -138,9 +138,11 @@ def _write_model(folder, mz, rng):
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import MinMaxScaler
 
+    from ionprint.models.normalisation import TotalCounts
     from ionprint.models.storage import TrainedModel, save_model
 
-    pipeline = Pipeline([("scale", MinMaxScaler()), ("classify", LogisticRegression())])
+    steps = ("normalise", TotalCounts()), ("scale", MinMaxScaler())
+    pipeline = Pipeline([*steps, ("classify", LogisticRegression())])
     pipeline.fit(rng.poisson(50, size=(12, PEAKS)).astype(float), COMPOUNDS * 4)
     about = {"normalisation": "total_counts", "scaling": "minmax", "model": "logistic"}
     save_model(TrainedModel(pipeline, mz, {**about, "params": {"C": 0.5}}), folder)

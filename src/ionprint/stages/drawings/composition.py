@@ -193,14 +193,13 @@ def components(results: ResultFiles, settings: DictConfig) -> Iterator[Drawing]:
     import numpy as np
 
     from ionprint.figures.components import components_figure
-    from ionprint.models.storage import load_references
 
     profile = results.table("composition/profile.csv")
     if profile is None:
         raise LeftOut(
             "No components: they are sought where samples are read by more than the classifier."
         )
-    known = load_references(results.outputs / "model")
+    known = results.references
     shares = known.areas / known.areas.sum(axis=1, keepdims=True)
     named = known.column("compound")
     means = {}

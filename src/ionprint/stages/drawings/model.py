@@ -105,14 +105,10 @@ def loadings(results: ResultFiles, settings: DictConfig) -> Iterator[Drawing]:
 def spectra_of(results: ResultFiles) -> tuple[PeakTable, PeakTable]:
     """Return the references, and mixtures and anodes, on the peaks that the model reads."""
     from ionprint.composition.alignment import align
-    from ionprint.files import read_yaml, required
-    from ionprint.models.storage import load_references
 
     mz = results.model.mz
-    references = load_references(results.outputs / "model")
     samples = results.peak_table.of_role("mixture", "anode")
-    config = read_yaml(required(results.path("model/config.yaml"), "train"))
-    references, samples = align(references, samples, config["spectra"]["align_ppm"])
+    references, samples = align(results.references, samples, results.about_model["align_ppm"])
     return references.on(mz), samples.on(mz)
 
 
