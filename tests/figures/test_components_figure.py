@@ -6,7 +6,6 @@ import pytest
 
 from ionprint.errors import DataError
 from ionprint.figures.components import components_figure
-from ionprint.models.storage import REFERENCES
 from ionprint.spectra.table import PeakTable
 from ionprint.stages.drawings import LeftOut
 from ionprint.stages.drawings.composition import components
@@ -47,17 +46,15 @@ def test_no_components_are_refused():
         components_figure(profile_of(["LiH"]).head(0), {}, "simulated")
 
 
-def test_the_references_are_those_of_the_model(tmp_path):
+def test_the_references_are_those_of_the_model():
     samples = pd.DataFrame(
         {"file": list("abc"), "role": "reference", "compound": ["LiH", "LiH", "LiOH"]}
     )
     areas = np.array([[1.0, 3.0], [2.0, 2.0], [4.0, 0.0]])
-    (tmp_path / "model").mkdir()
     table = PeakTable(samples, np.array([15.9955, 20.0]), areas)
-    table.write(tmp_path / "model" / REFERENCES)
     results = SimpleNamespace(
         table=lambda name: profile_of(["LiH", "LiOH"]),
-        outputs=tmp_path,
+        references=table,
         source="measured",
         compounds=["LiH", "LiOH"],
     )

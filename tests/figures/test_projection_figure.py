@@ -10,7 +10,6 @@ from sklearn.preprocessing import MinMaxScaler
 from ionprint.errors import ConfigError, DataError
 from ionprint.figures.projection import Map, projection_figure
 from ionprint.figures.style import compound_looks
-from ionprint.files import write_yaml
 from ionprint.models.normalisation import TotalCounts
 from ionprint.models.storage import REFERENCES, TrainedModel, save_model
 from ionprint.spectra.table import PeakTable
@@ -120,10 +119,11 @@ def folder(tmp_path_factory):
     (root / "peaks" / "dataset.json").write_text('{"source": "simulated"}')
     references = table.of_role("reference")
     references.write(root / "model" / REFERENCES)
-    steps = [("n", TotalCounts()), ("s", MinMaxScaler()), ("c", LogisticRegression())]
+    parts = TotalCounts(), MinMaxScaler(), LogisticRegression()
+    steps = list(zip(("normalise", "scale", "classify"), parts, strict=True))
     pipeline = Pipeline(steps).fit(references.areas, references.column("compound"))
-    save_model(TrainedModel(pipeline, MZ, {"group": "sample"}), root / "model")
-    write_yaml({"spectra": {"align_ppm": 100.0}}, root / "model" / "config.yaml")
+    about = {"group": "sample", "align_ppm": 100.0}
+    save_model(TrainedModel(pipeline, MZ, about), root / "model")
     held = {f"present_{c}": [float(c != "Li2CO3"), float(c == "LiH")] for c in NAMES}
     said = {f"p_{c}": [0.3, 0.4] for c in NAMES}
     about = {"sample": ["mix", "foil"], "role": ["mixture", "anode"]}
