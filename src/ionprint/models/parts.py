@@ -31,6 +31,8 @@ from ionprint.models.pls import PLSDiscriminant
 from ionprint.models.scaling import Log, Pareto, Poisson, Robust, SquareRoot
 
 TARGET = "_target_"
+SCALARS = (bool, int, float, str, type(None))
+"""What a hyperparameter may be."""
 CLASSIFIERS: dict[str, type] = {
     "ionprint.models.pls.PLSDiscriminant": PLSDiscriminant,
     "sklearn.calibration.CalibratedClassifierCV": CalibratedClassifierCV,

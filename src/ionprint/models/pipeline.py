@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from ionprint.errors import ConfigError, IonprintError
 from ionprint.models.normalisation import PerDose, nearest_peaks
-from ionprint.models.parts import STEPS, made
+from ionprint.models.parts import SCALARS, STEPS, made
 
 
 def build(
@@ -77,9 +77,6 @@ def plain(part: Any) -> Any:
     from omegaconf import OmegaConf
 
     return OmegaConf.to_container(part, resolve=True) if OmegaConf.is_config(part) else part
-
-
-SCALARS = (bool, int, float, str, type(None))
 
 
 def _complete(

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ionprint.config import MINIMISED
 from ionprint.errors import ConfigError
+from ionprint.models.parts import SCALARS
 
 
 def direction(metric: str) -> str:
@@ -150,6 +151,9 @@ def distributions(space: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             raise ConfigError(
                 f"search_space.{name}: type is {kind!r}, expected float, int or categorical"
             )
+        for choice in options.get("choices", ()):
+            if not isinstance(choice, SCALARS):
+                raise ConfigError(f"search_space.{name}: {choice!r} is no plain value")
         try:
             read[name] = kinds[kind](**options)
         except (TypeError, ValueError) as exc:

@@ -91,13 +91,16 @@ def run(cfg: "DictConfig", version: int | None = None, force: str | None = None)
     ------
     TrackingError
         The candidate is refused, there is no such version, or the champion cannot be scored anew.
+    ModelFileError
+        The candidate's files are not what was registered.
     """
-    from ionprint.tracking import champion, registry, store
+    from ionprint.tracking import champion, fetch, registry, store
 
     name = str(cfg.tracking.model_name)
     store.ready_store(outputs=cfg.outputs)
     with store.usable_store():
         candidate = registry.find(name, version)
+        fetch.files_of(candidate)  # what cannot be loaded is not to be champion
         holds = champion.champion_of(name)
     number, tags = int(candidate.version), candidate.tags
     held = None if holds is None else int(holds.version)
@@ -153,7 +156,8 @@ def _scored_anew(cfg: "DictConfig", candidate: Any, holds: Any) -> dict[str, str
     from ionprint.models.storage import load_references
     from ionprint.stages import evaluate, tune
     from ionprint.tracking import store
-    from ionprint.tracking.registry import files_of, score_tags
+    from ionprint.tracking.fetch import files_of
+    from ionprint.tracking.registry import score_tags
 
     with tempfile.TemporaryDirectory(prefix="ionprint-") as scratch:
         place = Path(scratch)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ionprint.errors import TrackingError
+from ionprint.tracking.fetch import files_of
 
 CHAMPION = "champion"
 FAILED, FORCED, VERDICT = "ionprint.checks_failed", "ionprint.forced", "ionprint.verdict"
@@ -247,6 +248,8 @@ def roll_back(name: str, to: int | None = None, reason: str = "") -> str:
     ------
     TrackingError
         There is no such earlier champion; the message names those that there are.
+    ModelFileError
+        Its files are not what was registered.
     """
     from mlflow import MlflowClient
 
@@ -257,7 +260,8 @@ def roll_back(name: str, to: int | None = None, reason: str = "") -> str:
     if way[-1:] == [held]:
         way.pop()
     # deleted versions are no way back
-    there = {int(v.version) for v in MlflowClient().search_model_versions(f"name = '{name}'")}
+    versions = MlflowClient().search_model_versions(f"name = '{name}'")
+    there = {int(v.version): v for v in versions}
     way = [number for number in way if number in there and number != held]
     if to is not None and to == held:
         raise TrackingError(f"version {to} is champion of {name} already")
@@ -270,6 +274,7 @@ def roll_back(name: str, to: int | None = None, reason: str = "") -> str:
             f"{named}. Another version meets the champion with `{promoting(name, to)}`"
         )
     target = way[-1] if to is None else to
+    files_of(there[target])  # what cannot be loaded is not to be champion
     because = f": {reason}" if reason else ""
     said = move(name, target, f"rolled back from {_version(held)}{because}", held, back=True)
     if held is not None:

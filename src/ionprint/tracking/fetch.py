@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ionprint.errors import ModelFileError, TrackingError
+from ionprint.models.sealing import Sealed, sealed
 
 if TYPE_CHECKING:
     from ionprint.serving.model import Model
@@ -129,6 +130,26 @@ def _registered(uri: str, registry: str, place: Path) -> "Model":
         ) from exc
     with folder_of(version, registry, place) as folder:
         return Model.of_folder(folder, name, str(version.version), version.tags.get(ID, ""))
+
+
+def files_of(version: Any) -> Sealed:
+    """Return the files of a version's model in this project's store, as they were registered.
+
+    Parameters
+    ----------
+    version : mlflow.entities.model_registry.ModelVersion
+
+    Raises
+    ------
+    ModelFileError
+        They are not what was registered.
+    TrackingError
+        They cannot be fetched.
+    """
+    from ionprint.tracking.store import tracking_uri
+
+    with folder_of(version, tracking_uri(), Path()) as folder:
+        return sealed(folder, version.tags.get(ID, ""))
 
 
 @contextlib.contextmanager

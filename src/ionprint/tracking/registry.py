@@ -2,14 +2,12 @@
 
 import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ionprint.errors import TrackingError
-from ionprint.models.sealing import Sealed, sealed
-from ionprint.tracking import champion, store
+from ionprint.tracking import champion
 from ionprint.tracking.champion import FAILED, SCORES, VERDICT
-from ionprint.tracking.fetch import ID, folder_of
+from ionprint.tracking.fetch import ID
 
 DESCRIPTION = (
     "What lies on a surface, from an exported ToF-SIMS spectrum or its peaks: presence, fraction "
@@ -181,21 +179,3 @@ def find(name: str, number: int | None = None) -> Any:
 
 
 _LISTED = 8
-
-
-def files_of(version: Any) -> Sealed:
-    """Return the files of a version's model, as they were registered.
-
-    Parameters
-    ----------
-    version : mlflow.entities.model_registry.ModelVersion
-
-    Raises
-    ------
-    ModelFileError
-        They are not what was registered.
-    TrackingError
-        They cannot be fetched.
-    """
-    with folder_of(version, store.tracking_uri(), Path()) as folder:
-        return sealed(folder, version.tags.get(ID, ""))
