@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
-    from ionprint.errors import IonprintError
+    from ionprint.errors import IonprintError, of_disk
 
     try:
         with contextlib.ExitStack() as stack:
@@ -104,6 +104,13 @@ def main(argv: list[str] | None = None) -> int:
             return dispatch(args[0], args[1:])
     except IonprintError as exc:
         print(f"ionprint {args[0]}: {exc}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # who read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (OSError, MemoryError) as exc:
+        told = of_disk(exc) if isinstance(exc, OSError) else "not enough memory"
+        print(f"ionprint {args[0]}: {told}. Earlier results are as they were", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"ionprint {args[0]}: interrupted; earlier results are as they were", file=sys.stderr)

@@ -5,9 +5,33 @@ message alone and ends with exit code 2. A message says what was got, what was e
 (file and line), and what to do.
 """
 
+import errno
+import re
+
+PASSWORD = re.compile(
+    r"""([\w+.-]+://[^\s/:@'"]*:)[^\s'"]+@|([?&][^=&\s]*(?:pass|pwd|secret|token|key)
+    [^=&\s]*=)[^&\s'"]+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""In an address: what stands between the user's name and `@`, and parameters that say so."""
+
+
+def masked(text: str) -> str:
+    """Return a text with the passwords of all addresses in it masked.
+
+    Examples
+    --------
+    >>> masked("tuning.storage=postgresql://anna:secret@host/studies")
+    'tuning.storage=postgresql://anna:***@host/studies'
+    """
+    return PASSWORD.sub(lambda m: f"{m[1]}***@" if m[1] else f"{m[2]}***", text)
+
 
 class IonprintError(Exception):
-    """Base of all errors that a user can mend."""
+    """Base of all errors that a user can mend; no message of one holds a password."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(masked(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class ConfigError(IonprintError, ValueError):
@@ -87,3 +111,27 @@ def listed(problems: list[str], most: int = 20) -> str:
     if len(problems) > most:
         lines.append(f"  ... and {len(problems) - most} more")
     return "\n".join(lines)
+
+
+OF_DISK = {
+    errno.ENOSPC: "make room on the disk and run it again",
+    errno.EDQUOT: "make room within your quota and run it again",
+    errno.EACCES: "see who owns it and who may read and write there",
+    errno.EPERM: "see who owns it and who may read and write there",
+    errno.EROFS: "nothing can be written there; choose another place with outputs=...",
+    errno.EISDIR: "a folder is there where a file was expected",
+    errno.ENOTDIR: "a file is there where a folder was expected",
+    errno.ENOENT: "see whether it was moved",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "close other programs, or raise the limit of open files (ulimit -n)",
+    errno.EIO: "the disk failed; see its log",
+}
+"""What to do, by the number that the system gives."""
+
+
+def of_disk(error: OSError) -> str:
+    """Say what the system refused, of which file, and what to do."""
+    what = error.strerror or str(error) or type(error).__name__
+    where = f"{error.filename}: " if error.filename else ""
+    advice = OF_DISK.get(error.errno or 0)
+    return masked(f"{where}{what}" + (f"; {advice}" if advice else ""))

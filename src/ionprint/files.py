@@ -1,12 +1,15 @@
 """How results are read and written: folders whole, the same bytes for the same results."""
 
 import contextlib
+import glob
 import io
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from functools import cache
@@ -14,6 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from ionprint.errors import DataError, MissingInputError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None
 
 MOST_UNPACKED = 1 << 30
 """Bytes that an archive may hold unpacked. Arrays of a model take 2 MB with 771 peaks and 60
@@ -38,19 +46,63 @@ def fresh_folder(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear_debris(path)
     new = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        yield new
-        new.chmod(0o755)
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-            os.rename(path, old / path.name)
-            os.rename(new, path)
-            shutil.rmtree(old)
-        else:
-            os.rename(new, path)
+        with _held(new):
+            yield new
+            new.chmod(0o755)
+            if path.exists():
+                old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+                with _held(old):
+                    os.rename(path, old / path.name)
+                    os.rename(new, path)
+                    shutil.rmtree(old)
+            else:
+                os.rename(new, path)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder, so that others see that it is in use; a killed process lets go."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network disks know no such locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _clear_debris(path: Path) -> None:
+    """Take away what killed commands left of their new folders beside `path`.
+
+    A folder is left alone while a process holds it, and in the moment between its making and its
+    being held.
+    """
+    if fcntl is None:
+        return
+    for left in path.parent.glob(f".{glob.escape(path.name)}-*"):
+        with contextlib.suppress(OSError):
+            if not left.is_dir() or time.time() - left.stat().st_mtime < MOMENT:
+                continue
+            handle = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if (left / path.name).exists() and not path.exists():
+                    os.rename(left / path.name, path)  # killed between its two moves
+                shutil.rmtree(left)
+            finally:
+                os.close(handle)
+
+
+MOMENT = 5.0
+"""Seconds; making a folder and holding it takes a thousandth."""
 
 
 def required(path: str | Path, stage: str) -> Path:
@@ -86,7 +138,39 @@ def write_table(frame: Any, path: Path, digits: dict[str, int] | int | None = No
         if places is not None:
             # adding 0.0 turns -0.0 into 0.0
             frame[column] = frame[column].round(places) + 0.0
-    frame.to_csv(path, index=False, lineterminator="\n")
+    path.write_text(csv_text(frame), encoding="utf-8", newline="")
+
+
+COMMAND = re.compile(r"'*[=+@\t\r-]")
+"""What a spreadsheet may take for a formula, or what was marked not to be one."""
+
+
+def cell(value: Any) -> Any:
+    """Return a value for a cell that a spreadsheet takes for text, whatever it begins with.
+
+    Numbers stay; `plain` gives the text back.
+
+    Examples
+    --------
+    >>> cell("=1+1"), cell("LiH"), cell(-1.5)
+    ("'=1+1", 'LiH', -1.5)
+    """
+    return f"'{value}" if isinstance(value, str) and COMMAND.match(value) else value
+
+
+def plain(text: Any) -> Any:
+    """Return the text of a cell that `cell` made."""
+    marked = isinstance(text, str) and text[:1] == "'" and COMMAND.match(text)
+    return text[1:] if marked else text
+
+
+def csv_text(frame: Any) -> str:
+    """Return a DataFrame as CSV with LF line ends, its texts as `cell` writes them."""
+    frame = frame.copy()
+    for column in frame.columns:
+        if frame[column].dtype.kind not in "biufc":
+            frame[column] = frame[column].map(cell)
+    return frame.rename(columns=cell).to_csv(index=False, lineterminator="\n")
 
 
 TEXTS = (
@@ -114,12 +198,15 @@ def read_table(path: Path) -> Any:
 
     columns = pd.read_csv(path, nrows=0).columns
     texts = {c for c in columns if c in TEXTS or c.startswith(TEXT_PREFIX)}
-    return pd.read_csv(
+    frame = pd.read_csv(
         path,
         dtype=dict.fromkeys(texts, str),
         keep_default_na=False,
         na_values={c: ["", "nan"] for c in columns if c not in texts},
     )
+    for column in frame.columns[frame.dtypes == "str"]:
+        frame[column] = frame[column].map(plain, na_action="ignore")
+    return frame.rename(columns=plain)
 
 
 def read_json(path: Path) -> Any:
@@ -136,8 +223,10 @@ def write_json(value: Any, path: Path) -> None:
 def replaced(path: Path) -> Iterator[Path]:
     """Give a new file that takes the place of `path` only when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as scratch:
-        yield Path(scratch) / path.name
+    _clear_debris(path)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+        with _held(Path(scratch)):
+            yield Path(scratch) / path.name
         (Path(scratch) / path.name).replace(path)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ionprint.errors import ConfigError
+from ionprint.errors import ConfigError, masked
 from ionprint.models.study import Trial, direction, finished_trial
 from ionprint.processes import this_worker, worker_gone
 
@@ -197,7 +197,7 @@ def connect(url: str) -> Any:
         ) from exc
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
-    shown = masked(parsed)
+    shown = masked(parsed.render_as_string(hide_password=False))
     try:
         options: dict[str, Any] = {"connect_args": _arguments(parsed), "pool_pre_ping": True}
         engine = create_engine(parsed, **options)
@@ -227,12 +227,6 @@ def connect(url: str) -> Any:
         raise ConfigError(f"tuning.storage={shown}: cannot be opened ({reason})") from None
     finally:
         engine.dispose()
-
-
-def masked(url: Any) -> str:
-    """Write a database URL without its password."""
-    hidden = {key: "***" for key in url.query if "pass" in key.lower()}
-    return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def _secrets(url: Any) -> list[str]:

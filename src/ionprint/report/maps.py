@@ -4,7 +4,6 @@ import base64
 import gzip
 import hashlib
 import io
-import json
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -19,7 +18,7 @@ from ionprint.figures.style import HATCHES, compound_looks
 from ionprint.files import replaced
 from ionprint.imaging.maps import BY_COMPOUND, JOB
 from ionprint.imaging.views import View, shrunk, together
-from ionprint.report.page import templates
+from ionprint.report.page import script_text, templates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +121,7 @@ def maps_page(
             ),
             style=style,
             script=script,
-            data=_script_text(data),
+            data=script_text(data),
             views=_views(views, model),
             readings=[(name, READINGS[name].title) for name in READINGS if _is_there(name, maps)],
             layers=maps["layers"],
@@ -140,12 +139,6 @@ def _read(name: str) -> str:
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _script_text(data: Any) -> str:
-    """Return JSON that cannot end the element it stands in."""
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.replace("<", "\\u003c")
 
 
 def _looks(classes: list[str]) -> dict[str, tuple[Any, int]]:

@@ -156,10 +156,14 @@ def render(page: Page) -> str:
         style=read("report.css"),
         script=read("report.js"),
         plotly=get_plotlyjs() if page.charts else "",
-        charts=json.dumps(page.charts, separators=(",", ":"), ensure_ascii=False).replace(
-            "</", "<\\/"
-        ),
+        charts=script_text(page.charts),
     )
+
+
+def script_text(data: Any) -> str:
+    """Return JSON that cannot end, or open, the element it stands in."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c")
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -61,6 +61,8 @@ function drawCharts(data) {
   const root = (value) => Math.sign(value) * Math.sqrt(Math.abs(value));
   const number = (value) => value.toLocaleString("en", { maximumSignificantDigits: 4 });
   const name = (place) => data.ions[place] || "unknown ion";
+  // charts read some tags in texts, and names are no markup
+  const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
   // lines from low to high at each m/z, with a dot at their ends that can be pointed at
   function sticks(places, low, high, title, shade) {
@@ -93,7 +95,7 @@ function drawCharts(data) {
       const kept = places.map((_, i) => i).filter((i) => part.counts[i] > 0);
       const low = kept.map((i) => -below[i]);
       kept.forEach((i) => { below[i] += part.counts[i]; });
-      traces.push(sticks(kept.map((i) => places[i]), low, kept.map((i) => -below[i]), part.name, part.color));
+      traces.push(sticks(kept.map((i) => places[i]), low, kept.map((i) => -below[i]), plain(part.name), part.color));
     }
     const top = Math.max(...one.counts, ...below);
     const ticks = [];
@@ -156,8 +158,8 @@ function drawCharts(data) {
       const n = i ? String(i + 1) : "";
       const lines = [
         ["what the other compounds explain", ion.others, { color: "#8a8f94", width: 1.5, dash: "dot", shape: "hvh" }],
-        [`pure ${claim.title}`, ion.own || [], { color: claim.color, width: 2.5, shape: "hvh" }],
-        [one.name, ion.sample, { color: ink, width: 1.5, shape: "hvh" }],
+        [`pure ${plain(claim.title)}`, ion.own || [], { color: claim.color, width: 2.5, shape: "hvh" }],
+        [plain(one.name), ion.sample, { color: ink, width: 1.5, shape: "hvh" }],
       ];
       for (const [title, y, line] of lines) {
         traces.push({

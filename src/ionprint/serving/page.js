@@ -849,7 +849,9 @@ function named(seen, width, height) {
 // ---------------------------------------------------------------- downloads
 
 function csvCell(value) {
-  const text = value === null || value === undefined ? "" : value === true ? "True" : value === false ? "False" : String(unmarked(value));
+  let text = value === null || value === undefined ? "" : value === true ? "True" : value === false ? "False" : String(unmarked(value));
+  // a spreadsheet would take such a text for a formula; numbers are marked
+  if (typeof value === "string" && /^'*[=+@\t\r-]/.test(value)) text = `'${text}`;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

@@ -186,7 +186,9 @@ def _told(answers: list[dict[str, Any]], model: "Model", kind: str) -> None:
     elif kind == "csv":
         import csv
 
-        rows = [row_of(answer) for answer in answers]
+        from ionprint.files import cell
+
+        rows = [{cell(k): cell(v) for k, v in row_of(answer).items()} for answer in answers]
         table = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)

@@ -32,6 +32,7 @@ def main(args: list[str]) -> int:
     from pathlib import Path
 
     from ionprint.errors import SheetError
+    from ionprint.files import csv_text
     from ionprint.spectra.sheet import SHEET, sheet_from_names
     from ionprint.stages.terminal import summary
 
@@ -39,7 +40,7 @@ def main(args: list[str]) -> int:
     if path.exists() and not options.force:
         raise SheetError(f"{path} is there already; --force replaces it")
     sheet, others = sheet_from_names(options.folder, options.pattern)
-    sheet.to_csv(path, index=False, lineterminator="\n")
+    path.write_text(csv_text(sheet), encoding="utf-8", newline="")
 
     counts = sheet["compound"].value_counts(sort=False)
     missed = f"{len(others)} files do not match, e.g. {others[0]}" if others else ""

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ionprint.errors import ConfigError, IonprintError, listed
+from ionprint.errors import ConfigError, IonprintError, listed, masked
 from ionprint.files import read_json, required, write_json, write_table
 from ionprint.stages.progress import progress, silence, silent
 
@@ -32,6 +32,8 @@ OPTIONS = {
 }
 """Runs of a sweep differ in the classifier; what does not depend on it is left out."""
 STAGES = ("tune", "evaluate", "rank", "check", "train", "composition", "figures")
+STORAGE = "IONPRINT_STORAGE"
+"""Variable of the environment that a sweep's database is handed to its jobs in."""
 RECORD, ERROR, LOG = "record.json", "error.txt", "log.txt"
 SHARED = ("dataset", "spectra", "ions", "outputs", "peaks", "sweep", "experiment", "dask")
 BOARD = ("accuracy", "f1_macro", "log_loss", "brier")
@@ -89,6 +91,7 @@ def launch(overrides: list[str], root: Path) -> int:
         from ionprint.models.shared_study import connect
 
         connect(configs[0].tuning.storage).engine.dispose()
+        choices = _referring(choices, configs[0].tuning.storage)
     base = Path(configs[0].outputs)
     source = read_json(required(Path(configs[0].peaks) / "dataset.json", "peaks"))["source"]
     runs, prints = {}, {}
@@ -125,6 +128,15 @@ def launch(overrides: list[str], root: Path) -> int:
     if failed:
         raise IonprintError(f"{len(failed)} of {len(runs)} runs failed:\n{listed(failed)}")
     return 0
+
+
+def _referring(choices: list[tuple[str, list[str]]], storage: str) -> list[tuple[str, list[str]]]:
+    """Name a database that asks for a password by a variable: Hydra writes settings to a file."""
+    if masked(storage) == storage:
+        return choices
+    os.environ[STORAGE] = storage
+    others = [choice for choice in choices if choice[0].lstrip("+") != "tuning.storage"]
+    return [*others, ("tuning.storage", [f"${{oc.env:{STORAGE}}}"])]
 
 
 def planned(overrides: list[str], root: Path) -> list[tuple[str, list[str]]]:
@@ -237,7 +249,7 @@ def _on_dask(jobs: list[tuple[str, list[str]]], cfg: "DictConfig", root: Path, p
         if isinstance(end, Lost):
             folder = Path(cfg.outputs) / "sweep" / name
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / ERROR).write_text(end.why, encoding="utf-8")
+            (folder / ERROR).write_text(masked(end.why), encoding="utf-8")
 
 
 def dask_job(common: tuple[Path, dict[str, str]], item: tuple[str, list[str]]) -> None:

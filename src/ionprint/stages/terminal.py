@@ -12,6 +12,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from ionprint.errors import masked
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -136,7 +138,7 @@ def logged(path: Path, command: str) -> Iterator[None]:
     handler = RotatingFileHandler(
         path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", delay=True
     )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    handler.setFormatter(_Masked("%(asctime)s %(levelname)-7s %(message)s"))
     _logger.addHandler(handler)
     _logger.setLevel(logging.INFO)
     _logger.propagate = False
@@ -153,6 +155,13 @@ def logged(path: Path, command: str) -> Iterator[None]:
         both.flush_log()
         _logger.removeHandler(handler)
         handler.close()
+
+
+class _Masked(logging.Formatter):
+    """Write records without the passwords of addresses in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
 
 
 class _Both(io.TextIOBase):

@@ -7,6 +7,7 @@ again later. The same results are logged once.
 from pathlib import Path
 from typing import Any
 
+from ionprint.errors import masked
 from ionprint.files import fresh_folder, write_yaml
 
 
@@ -43,7 +44,7 @@ def run(cfg: Any) -> None:
             ("run", f"{logged.name} ({state})"),
             ("experiment", logged.experiment),
             ("model", model.name if model else ""),
-            ("look", uri if uri.startswith("http") else "make ui"),
+            ("look", masked(uri) if uri.startswith("http") else "make ui"),
         ],
     )
     if model:  # never broken into lines: it can hold a command to copy

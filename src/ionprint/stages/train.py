@@ -58,8 +58,8 @@ def run(cfg: "DictConfig", classifier_only: bool = False) -> None:
     }
     model = TrainedModel(pipeline, problem.table.mz, about)
     config = OmegaConf.to_container(cfg)
-    # where things lie and are logged is not part of the model, and differs between machines
-    for key in ("outputs", "peaks", "simulation", "tracking", "sweep"):
+    # where things lie, run and are logged is not part of the model, and differs between machines
+    for key in ("outputs", "peaks", "simulation", "tracking", "sweep", "image", "maps", "dask"):
         config.pop(key)
     for key in ("storage", "workers"):
         config["tuning"].pop(key)

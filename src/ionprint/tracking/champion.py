@@ -11,6 +11,7 @@ from typing import Any
 
 from ionprint.errors import TrackingError
 from ionprint.tracking.fetch import files_of
+from ionprint.tracking.note import plain
 
 CHAMPION = "champion"
 FAILED, FORCED, VERDICT = "ionprint.checks_failed", "ionprint.forced", "ionprint.verdict"
@@ -295,7 +296,9 @@ def tell(name: str, number: int, verdict: str) -> None:
         if f"ionprint.{key}" in tags
     ]
     judged = f"{tags.get('ionprint.folds')}, {tags.get('ionprint.source', 'unknown')} data"
-    client.update_model_version(name, str(number), f"{', '.join(scores)} ({judged}); {verdict}")
+    client.update_model_version(
+        name, str(number), f"{', '.join(scores)} ({judged}); {plain(verdict)}"
+    )
 
 
 def _version(number: Any) -> str:

@@ -97,10 +97,28 @@ def _registry() -> Iterator[tuple[str, Path]]:
                 f"no registry at {path}; `make run` makes one, or name another by "
                 f"MLFLOW_TRACKING_URI"
             )
-        uri = f"{SQLITE}{path.as_posix()}"
+        uri = f"{SQLITE}{_plain_path(path).as_posix()}"
     quiet_mlflow()
     with usable_store():
         yield uri, place
+
+
+def _plain_path(path: Path) -> Path:
+    """Return a way to a file that an address can hold: `?`, `%` and `#` mean something there.
+
+    A link in a folder of its own leads to the folder, for as long as this process lasts.
+    """
+    if PLAIN.fullmatch(path.as_posix()):
+        return path
+    if path.parent not in _LINKS:
+        scratch = tempfile.TemporaryDirectory(prefix="ionprint-")
+        (Path(scratch.name) / "store").symlink_to(path.parent, target_is_directory=True)
+        _LINKS[path.parent] = scratch
+    return Path(_LINKS[path.parent].name) / "store" / path.name
+
+
+PLAIN = re.compile(r"[\w/:.,+=@ ()-]+")
+_LINKS: dict[Path, tempfile.TemporaryDirectory] = {}
 
 
 def _registered(uri: str, registry: str, place: Path) -> "Model":

@@ -1,5 +1,6 @@
 """A run in words: the description that a run shows in MLflow, the finding first."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ def description(results: Results, run_id: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+MARKUP = re.compile(r"([\\`*_{}\[\]()<>#|!~&])")
+
+
+def plain(text: Any) -> str:
+    """Return a text that markdown shows letter by letter: names are no markup."""
+    return MARKUP.sub(r"\\\1", " ".join(str(text).split()))
+
+
 def leaderboard(board: Any, source: str) -> str:
     """Describe a sweep by its runs, the best first.
 
@@ -47,9 +56,9 @@ def leaderboard(board: Any, source: str) -> str:
     """
     columns = [c for c in board if not c.endswith(("_low", "_high"))]
     lines = [f"{source.capitalize()} data.", ""]
-    lines += [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
+    lines += [f"| {' | '.join(map(plain, columns))} |", "| --- " * len(columns) + "|"]
     for row in board.to_dict("records"):
-        cells = [f"{row[c]:.3f}" if isinstance(row[c], float) else str(row[c]) for c in columns]
+        cells = [f"{row[c]:.3f}" if isinstance(row[c], float) else plain(row[c]) for c in columns]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -59,19 +68,20 @@ def _finding(results: Results, samples: Any) -> str:
     if unknown is None or unknown.empty:
         score = results.metrics["score"]
         return (
-            f"{results.best['model']} tells the compounds of {results.dataset['name']} apart "
+            f"{plain(results.best['model'])} tells the compounds of "
+            f"{plain(results.dataset['name'])} apart "
             f"with accuracy {score['accuracy']:.2f}, F1 {score['f1_macro']:.2f}."
         )
     names = [c.removeprefix("p_") for c in _probabilities(unknown)]
     told = []
     for row in unknown.head(_SAMPLES_SHOWN).to_dict("records"):
         if "outside" in row:
-            shown = [f"{n} {row[f'fraction_{n}']:.2f}" for n in called_present(row, names)]
+            shown = [f"{plain(n)} {row[f'fraction_{n}']:.2f}" for n in called_present(row, names)]
         else:
             by_size = sorted(names, key=lambda n: -row[f"p_{n}"])
             likely = [n for n in by_size[:3] if row[f"p_{n}"] >= 0.1] or by_size[:1]
-            shown = [f"{n} {row[f'p_{n}']:.2f}" for n in likely]
-        told.append(f"{row['sample']}: {', '.join(shown) or 'none of the compounds'}")
+            shown = [f"{plain(n)} {row[f'p_{n}']:.2f}" for n in likely]
+        told.append(f"{plain(row['sample'])}: {', '.join(shown) or 'none of the compounds'}")
     return "; ".join(told) + "."
 
 
@@ -103,8 +113,8 @@ def _worth(results: Results) -> str:
         told.append(f"p = {metrics['permutation']['p_value']} against shuffled compounds.")
     failed = failed_checks(results)
     accepted = accepted_checks(results)
-    told.append(f"Checks failed: {', '.join(failed)}." if failed else "No check failed.")
-    told += [f"Accepted failures: {accepted}."] if accepted else []
+    told.append(f"Checks failed: {plain(', '.join(failed))}." if failed else "No check failed.")
+    told += [f"Accepted failures: {plain(accepted)}."] if accepted else []
     return " ".join(told)
 
 
@@ -114,11 +124,11 @@ def _samples(samples: Any) -> str:
     names = [c.removeprefix("p_") for c in columns]
     read = "outside" in samples
     head = ["sample", "role", "expected", *(["holds, share of the signal [90 %]"] if read else [])]
-    head += [f"p {name}" for name in names]
+    head += [f"p {plain(name)}" for name in names]
     lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
     for row in samples.head(_SAMPLES_SHOWN).to_dict("records"):
-        cells = [row["sample"], row["role"], row["expected"] or "not stated"]
-        cells += [holds(row, names)] if read else []
+        cells = [*map(plain, (row["sample"], row["role"], row["expected"] or "not stated"))]
+        cells += [plain(holds(row, names))] if read else []
         cells += [f"{row[c]:.2f}" for c in columns]
         lines.append(f"| {' | '.join(cells)} |")
     if len(samples) > _SAMPLES_SHOWN:
@@ -149,8 +159,10 @@ def _ions(ions: Any) -> str:
     lines = ["| compound | first ions (m/z), satellites with their parent |", "| --- | --- |"]
     for compound, rows in families(ions).groupby("compound", sort=True):
         rows = rows.head(_IONS_SHOWN).to_dict("records")
-        shown = [f"{r['ion']} ({r['mz']:.4f})" if r["ion"] else f"{r['mz']:.4f}" for r in rows]
-        lines.append(f"| {compound} | {', '.join(shown)} |")
+        shown = [
+            f"{plain(r['ion'])} ({r['mz']:.4f})" if r["ion"] else f"{r['mz']:.4f}" for r in rows
+        ]
+        lines.append(f"| {plain(compound)} | {', '.join(shown)} |")
     return "\n".join(lines)
 
 

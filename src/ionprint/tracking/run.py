@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ionprint
+from ionprint.files import csv_text
 from ionprint.tracking import note, registry, store
 from ionprint.tracking import results as of
 from ionprint.tracking.compare import RANKED, RANKING
@@ -125,7 +126,7 @@ def start_parent(cfg: Any, name: str, description: str, sweep: str) -> str:
             return found[0].info.run_id
         tags = {
             **_made_by(),
-            "mlflow.note.content": description,
+            "mlflow.note.content": note.plain(description),
             "ionprint.kind": "sweep",
             "ionprint.sweep": sweep,
         }
@@ -159,7 +160,7 @@ def finish_parent(run_id: str, leaderboard: Any, metrics: dict[str, float], sour
             client.set_terminated(run_id, "FAILED")
             return
         # no table of MLflow's kind: its view of tables would open on it instead of the rankings
-        client.log_text(run_id, leaderboard.to_csv(index=False), "leaderboard.csv")
+        client.log_text(run_id, csv_text(leaderboard), "leaderboard.csv")
         client.set_tag(run_id, "mlflow.note.content", note.leaderboard(leaderboard, source))
         now = _now()
         client.log_batch(run_id, [Metric(k, float(v), now, 0) for k, v in metrics.items()])

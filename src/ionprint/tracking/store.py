@@ -87,13 +87,43 @@ def usable_store() -> Iterator[None]:
         yield
     except IonprintError:
         raise
+    except ModuleNotFoundError as error:
+        raise TrackingError(
+            f"the tracking store {tracking_uri()} needs the Python package {error.name!r}, which "
+            f"is not installed: pip install {DRIVERS.get(error.name or '', error.name)}"
+        ) from error
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
         reason = str(error).strip().splitlines()[0][:300]
         raise TrackingError(
-            f"the tracking store {tracking_uri()} cannot be used: {reason} "
-            f"Results stay where they are; mend the store, or move it away and run "
-            f"`ionprint track` again: a new one is made."
+            f"the tracking store {tracking_uri()} cannot be used: {reason}. {_advice(reason)}"
         ) from error
+
+
+DRIVERS = {"psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient", "pyodbc": "pyodbc"}
+"""Packages of the drivers that database addresses without one ask for."""
+ADVICE = {
+    ("is locked", "is busy"): (
+        "It is in use by another process: nothing was changed; try again when that has ended."
+    ),
+    ("is full", "No space left", "quota exceeded"): (
+        "Make room on the disk and run the command again; results stay where they are."
+    ),
+    ("readonly", "Read-only", "Permission denied", "not permitted", "unable to open"): (
+        "It may not be written there: see who owns the folder; results stay where they are."
+    ),
+    ("malformed", "not a database", "no such table", "no such column", "Can't locate revision"): (
+        "Results stay where they are; move the damaged store away and run `ionprint track` again: "
+        "a new one is made."
+    ),
+}
+"""What to do, by words of a reason."""
+
+
+def _advice(reason: str) -> str:
+    for words, advice in ADVICE.items():
+        if any(word.lower() in reason.lower() for word in words):
+            return advice
+    return "Results stay where they are; mend the store and run the command again."
 
 
 def quiet_mlflow() -> None:
@@ -163,8 +193,7 @@ def _must_be_a_store(path: Path) -> None:
             database.execute("select artifact_location from experiments").fetchone()
         except sqlite3.Error as error:
             raise TrackingError(
-                f"{path} is damaged or is not an MLflow store ({error}). Move it away and run "
-                f"`ionprint track` again: a new one is made, results stay where they are."
+                f"{path} cannot be used as an MLflow store: {error}. {_advice(str(error))}"
             ) from error
 
 
