@@ -422,19 +422,30 @@ def _keys(overrides: list[str], conf: Path) -> list[str]:
     return walk(cfg, "")
 
 
+PATHS = ("dataset.path", "outputs", "peaks")
+"""Settings that are paths, seen from where a command is typed."""
+NAMES = (*PATHS, "dataset.areas", "spectra.peak_list", "maps.folder")
+"""Settings that hold names of files and folders, which may hold any letter."""
+BARE = re.compile(r"[A-Za-z0-9_/.@%+?|*:$~-]*|'.*'|\".*\"")
+"""A value that Hydra takes as it stands."""
+
+
 def absolute_paths(overrides: list[str], root: Path, cwd: Path | None = None) -> list[str]:
     """Make paths typed on the command line mean what they mean where they were typed.
 
     Commands work in the project's folder; a relative `dataset.path=`, `outputs=` or `peaks=`
-    given elsewhere is rewritten to be seen from there.
+    given elsewhere is rewritten to be seen from there. Names of files and folders are put in
+    quotes where a letter in them means something to Hydra.
     """
     cwd = cwd or Path.cwd()
-    if cwd == root:
-        return overrides
     rewritten = []
     for override in overrides:
         key, sep, value = override.partition("=")
-        if key in ("dataset.path", "outputs", "peaks") and sep and value and "${" not in value:
-            value = os.path.abspath(cwd / Path(value).expanduser())
+        if key in NAMES and sep and value and "${" not in value:
+            if key in PATHS and cwd != root and value[:1] not in ("'", '"'):
+                value = os.path.abspath(cwd / Path(value).expanduser())
+            if not BARE.fullmatch(value):
+                quoted = re.sub(r"(\\*)(?='|$)", r"\1\1", value).replace("'", "\\'")
+                value = f"'{quoted}'"
         rewritten.append(f"{key}{sep}{value}")
     return rewritten

@@ -87,6 +87,8 @@ def test_a_file_that_is_no_store_is_left_as_it_is(root, tmp_path, monkeypatch, c
         file.write_bytes(content)
     before = file.read_bytes()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{file}")
-    with pytest.raises(TrackingError, match=r"cannot be used as an MLflow store.*move the damaged store away"):
+    with pytest.raises(
+        TrackingError, match=r"cannot be used as an MLflow store.*move the damaged store away"
+    ):
         ready_store("toy")
     assert file.read_bytes() == before

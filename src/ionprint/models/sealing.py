@@ -90,6 +90,11 @@ def sealed(folder: str | Path, registered: str | None = None) -> Sealed:
     sums, content = _sums(folder)
     found = _sha256(content)
     if registered is not None and found != registered:
+        if found.startswith(registered or " "):
+            raise ModelFileError(
+                f"{folder}: registered by an earlier version of ionprint, which kept too short an "
+                f"id to tell whether its files were changed. Train and track it again"
+            )
         raise ModelFileError(
             f"{folder}: the files have the id {found[:SHORT]}, registered was "
             f"{registered[:SHORT] or 'none'}; they were changed since and are not loaded. Train "
