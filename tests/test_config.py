@@ -1,6 +1,9 @@
 """Every choice of conf/ composes; every slip is an error that names what is near."""
 
+import hypothesis
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from ionprint.config import absolute_paths, compose, groups, project_root
@@ -111,6 +114,19 @@ def test_paths_typed_elsewhere_mean_what_they_mean_there(tmp_path):
         "seed=0",
     ]
     assert absolute_paths(typed, tmp_path, tmp_path) == typed
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0\n\r"), min_size=1, max_size=12))
+@example("we=ird,[x] ü#1")
+@example("it's {a} (b) \\ c")
+@example("a'b\\'")
+@example("\\\\'")
+def test_a_folder_may_have_any_name(name):
+    hypothesis.assume("${" not in name and name[0] not in "'\"~")
+    root = project_root()
+    (override,) = absolute_paths([f"outputs=x/{name}"], root, root)
+    assert compose([override]).outputs == f"x/{name}"
 
 
 def test_a_preset_that_names_an_unknown_option(project):

@@ -11,7 +11,7 @@ from PIL import Image
 from ionprint.figures.profiles import Proof
 from ionprint.figures.style import compound_looks
 from ionprint.report.charts import charts
-from ionprint.report.page import WIDTH, Page, Picture, render
+from ionprint.report.page import WIDTH, Page, Picture, render, script_text
 from ionprint.report.sentences import Finding
 from ionprint.spectra.spectrum import Spectrum
 
@@ -54,6 +54,14 @@ def test_names_cannot_become_markup(make_page):
     assert "&lt;b&gt;foil&lt;/b&gt; &amp; co" in html and "<b>foil" not in html
     data = {"samples": [], "mz": [1.0], "note": "</script><script>alert(1)"}
     assert "</script><script>alert" not in make_page(charts=data)
+
+
+@pytest.mark.parametrize("name", ["<!-- <script>", "<!--<script", "</SCRIPT ", "<a href='x'>"])
+def test_names_cannot_open_an_element_either(make_page, name):
+    assert script_text({"name": name}).count("<") == 0
+    assert json.loads(script_text([name])) == [name]
+    data = {"samples": [], "mz": [1.0], "note": name}
+    assert name not in make_page(charts=data)
 
 
 def test_without_charts_no_library_is_in_the_page(make_page):

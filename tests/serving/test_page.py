@@ -255,7 +255,9 @@ def test_what_is_downloaded_is_what_the_command_writes(opened, spectra, model_fo
     quoted.write_bytes(gzip.decompress(spectra[0].read_bytes()))
     comma = tmp_path / "spot 1, left ü.txt"
     shutil.copy(quoted, comma)
-    files = [*spectra, comma]
+    formula = tmp_path / "=cmd|' /C calc'!A0.txt"
+    shutil.copy(quoted, formula)
+    files = [*spectra, comma, formula]
     page = opened()
     choose(page, *files)
     for kind in ("csv", "json"):
@@ -264,6 +266,8 @@ def test_what_is_downloaded_is_what_the_command_writes(opened, spectra, model_fo
         assert main([*command, "--format", kind, "--output", str(written)]) == 0
         downloaded = saved(page, f"Download {kind.upper()}", tmp_path / f"page.{kind}")
         assert downloaded == written.read_bytes()
+        if kind == "csv":
+            assert b"\n'=cmd|" in downloaded  # text to a spreadsheet
     assert len(json.loads(downloaded)) == len(files)
 
 

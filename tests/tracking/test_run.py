@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 from PIL import Image
 from toy_project import COMPOUNDS, write_results
 
-from ionprint.errors import DataError, MissingInputError, TrackingError
+from ionprint.errors import DataError, MissingInputError, ModelFileError, TrackingError
 from ionprint.files import read_table
 from ionprint.models.sealing import seal
 from ionprint.processes import this_host
@@ -223,6 +224,67 @@ def test_a_folder_that_cannot_be_written_is_a_tracking_error(results, monkeypatc
     (tmp_path / "file").touch()
     with pytest.raises(TrackingError, match="cannot be used"):
         log_run(results)
+
+
+def test_a_store_that_is_in_use_is_not_to_be_moved_away(root, results):
+    import sqlite3
+
+    log_run(results, register=False)
+    (Path(results.outputs) / "checks/checks.csv").write_text("name,result,finding,accepted\n")
+    other = sqlite3.connect(root / "mlruns/mlflow.db")
+    try:
+        other.execute("begin exclusive")
+        with pytest.raises(TrackingError, match="in use by another process.*try again") as told:
+            log_run(results, register=False)
+        assert "move" not in str(told.value)
+    finally:
+        other.rollback()
+        other.close()
+    log_run(results, register=False)
+
+
+def test_a_driver_that_is_missing_is_named(results, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "mysql://anna:secret@127.0.0.1/runs")
+    with pytest.raises(TrackingError, match="pip install mysqlclient") as told:
+        log_run(results)
+    assert "secret" not in str(told.value)
+
+
+HOSTILE = "a_*b*<img src=x onerror=alert(1)> [x](javascript:alert(1)) | `c`\n# d"
+
+
+def test_names_are_no_markup_in_descriptions(results):
+    import mlflow
+
+    path = Path(results.outputs) / "composition/samples.csv"
+    table = read_table(path)
+    table["sample"] = HOSTILE
+    table.to_csv(path, index=False)
+    logged = log_run(results, register=False)
+    run = mlflow.MlflowClient().get_run(logged.run_id)
+    note = run.data.tags["mlflow.note.content"]
+    assert "onerror" in note and "<img" not in note.replace("\\<", "")
+    assert "](javascript" not in note and "\n# d" not in note
+    rows = [line for line in note.splitlines() if "onerror" in line and line.startswith("| ")]
+    assert rows and all(line.replace("\\|", "").count("|") == rows[0].replace("\\|", "").count("|")
+                        for line in rows)  # fmt: skip
+
+
+def test_a_project_in_a_folder_of_any_name(fresh_store, tmp_path, monkeypatch):
+    """`?`, `%` and `#` mean something in an address: a database was made outside the project."""
+    import ionprint
+
+    root = tmp_path / "a?b%41 c#d"
+    (root / "conf").mkdir(parents=True)
+    (root / "conf/config.yaml").touch()
+    (root / "dvc.yaml").touch()
+    shutil.copytree(fresh_store, root / "mlruns")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(root)
+    with pytest.raises(ModelFileError, match="Registered are: none"):
+        ionprint.load("models:/nobody@champion")
+    assert [path.name for path in tmp_path.iterdir()] == [root.name]
+    assert {path.name for path in root.iterdir()} == {"conf", "dvc.yaml", "mlruns"}
 
 
 def test_a_missing_file_names_the_stage_that_writes_it(results):

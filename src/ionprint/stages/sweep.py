@@ -92,6 +92,7 @@ def launch(overrides: list[str], root: Path) -> int:
 
         connect(configs[0].tuning.storage).engine.dispose()
         choices = _referring(choices, configs[0].tuning.storage)
+        fixed = [key for key, values in choices if len(values) == 1]
     base = Path(configs[0].outputs)
     source = read_json(required(Path(configs[0].peaks) / "dataset.json", "peaks"))["source"]
     runs, prints = {}, {}

@@ -105,7 +105,7 @@ ADVICE = {
     ("is locked", "is busy"): (
         "It is in use by another process: nothing was changed; try again when that has ended."
     ),
-    ("is full", "No space left", "quota exceeded"): (
+    ("is full", "No space left", "quota exceeded", "too large", "disk I/O"): (
         "Make room on the disk and run the command again; results stay where they are."
     ),
     ("readonly", "Read-only", "Permission denied", "not permitted", "unable to open"): (
