@@ -255,7 +255,7 @@ def test_what_is_downloaded_is_what_the_command_writes(opened, spectra, model_fo
     quoted.write_bytes(gzip.decompress(spectra[0].read_bytes()))
     comma = tmp_path / "spot 1, left ü.txt"
     shutil.copy(quoted, comma)
-    formula = tmp_path / "=cmd|' /C calc'!A0.txt"
+    formula = tmp_path / "=1+1.txt"
     shutil.copy(quoted, formula)
     files = [*spectra, comma, formula]
     page = opened()
@@ -267,7 +267,7 @@ def test_what_is_downloaded_is_what_the_command_writes(opened, spectra, model_fo
         downloaded = saved(page, f"Download {kind.upper()}", tmp_path / f"page.{kind}")
         assert downloaded == written.read_bytes()
         if kind == "csv":
-            assert b"\n'=cmd|" in downloaded  # text to a spreadsheet
+            assert b"\n'=1+1.txt," in downloaded  # text to a spreadsheet
     assert len(json.loads(downloaded)) == len(files)
 
 
