@@ -127,14 +127,17 @@ def _listening(host: str, port: int) -> "Socket":
 
 
 def _run(app: "FastAPI", service: "Service", listening: "Socket", root_path: str) -> None:
-    import logging
+    import math
     import signal
     import sys
     import threading
+    from functools import partial
 
     import uvicorn
 
     from ionprint.errors import IonprintError
+    from ionprint.serving.connections import ACCEPTED, Connection, Connections, Server
+    from ionprint.serving.log import start_log
 
     def again(*_) -> None:
         def load() -> None:
@@ -149,14 +152,19 @@ def _run(app: "FastAPI", service: "Service", listening: "Socket", root_path: str
 
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, again)
-    # what is wrong with a form is told to its sender
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    start_log()
+    held = Connections(service.seconds)
     config = uvicorn.Config(
         app,
+        http=partial(Connection, held=held),
+        backlog=ACCEPTED,
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_keep_alive=15,
+        # what is whole is read, which takes no longer, and answered
+        timeout_graceful_shutdown=math.ceil(service.seconds) + 10,
         root_path=root_path,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    Server(config, held).run(sockets=[listening])
