@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import cache, partial
 from importlib.resources import files
 from urllib.parse import quote
@@ -120,28 +120,49 @@ def _sent(model: Model, text: str, room: Room) -> Response:
     if model.identity["name"]:
         version = f"{model.identity['name']}/{model.identity['version']}"
         answered["X-Ionprint-Version"] = quote(version)  # headers hold no other letters
-    if len(text) <= HELD:
-        return Response(text.encode(), media_type=JSON, headers=answered)
-    return Stored(Spool(room).put(text.encode()), answered)
+    content = text.encode()
+    if len(content) <= HELD:
+        return Response(content, media_type=JSON, headers=answered)
+    answer = Spool(room).put(content)
+    return InParts(answer.blocks(HELD), answer.size, JSON, answered, answer.close)
 
 
-class Stored(Response):
-    """A long answer, sent in parts as the client takes them."""
+class InParts(Response):
+    """A long answer, sent as its client takes it: one that does not holds no more than a part.
 
-    def __init__(self, answer: Spool, headers: dict[str, str]) -> None:
-        super().__init__(None, 200, {**headers, "Content-Length": str(answer.size)}, JSON)
-        self.answer = answer
+    Parameters
+    ----------
+    parts : iterable of bytes
+    size : int
+        Of all of them.
+    kind : str
+        Media type.
+    headers : dict of str to str
+    close : callable, optional
+        Called at the end, however that comes.
+    """
+
+    def __init__(
+        self,
+        parts: Iterable[bytes],
+        size: int,
+        kind: str,
+        headers: dict[str, str],
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(None, 200, {**headers, "Content-Length": str(size)}, kind)
+        self.parts, self.close = parts, close
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
         """Send it."""
         head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         try:
             await send(head)
-            async for block in self.answer.stream():
-                await send({"type": "http.response.body", "body": block, "more_body": True})
+            for part in self.parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body"})
         finally:
-            self.answer.close()
+            self.close()
 
 
 class Readers:
@@ -191,7 +212,7 @@ async def _form(
     """Yield the files of a form, by name and content, and its numbers."""
 
     async def parts() -> AsyncIterator[bytes]:
-        async for block in body.stream():
+        for block in body.blocks(HELD):
             yield block
             await asyncio.sleep(0)  # others are answered between
 
@@ -267,5 +288,6 @@ def _plotly_bytes() -> bytes:
 
 async def _plotly() -> Response:
     content = await run_in_threadpool(_plotly_bytes)
+    parts = (content[start : start + HELD] for start in range(0, len(content), HELD))
     kept = {"Cache-Control": "public, max-age=86400"}
-    return Response(content, media_type="text/javascript; charset=utf-8", headers=kept)
+    return InParts(parts, len(content), "text/javascript; charset=utf-8", kept)

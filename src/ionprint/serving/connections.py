@@ -132,7 +132,7 @@ class Connection(H11Protocol):
         """Begin."""
         super().connection_made(transport)
         transport.max_size = RECEIVED
-        self._within("head", HEAD)
+        self._within("head", min(HEAD, self.held.seconds))
         self.held.heads[self] = None
         self.held.make_room(self)
 
@@ -148,7 +148,7 @@ class Connection(H11Protocol):
         """Take what comes."""
         super().data_received(data)
         if self._note():
-            self._within("head", HEAD)
+            self._within("head", min(HEAD, self.held.seconds))
 
     def on_response_complete(self) -> None:
         """Go on with the next request."""

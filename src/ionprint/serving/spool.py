@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, Iterator
 from typing import BinaryIO
 
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +18,9 @@ BLOCK = 1 << 20
 class Room:
     """Room on the disk, for all that is on its way.
 
+    What is below a `BLOCK` always has some, so that a few large bodies that never end do not keep
+    out the others; a thousand connections take 1 GB with it.
+
     Parameters
     ----------
     most : int
@@ -28,10 +31,10 @@ class Room:
         self.most, self.taken = most, 0
         self._lock = threading.Lock()
 
-    def take(self, size: int) -> None:
-        """Take some of it, or refuse."""
+    def take(self, size: int, always: bool) -> None:
+        """Take some of it, `always` or only if there is as much left."""
         with self._lock:
-            if self.taken + size > self.most:
+            if not always and self.taken + size > self.most:
                 told = f"{self.taken:,} bytes of other requests are waiting; send it again later"
                 raise Refused(503, (BODY, told))
             self.taken += size
@@ -57,7 +60,7 @@ class Spool:
     def __init__(self, room: Room) -> None:
         self.size = 0
         self._room, self._taken = room, 0
-        self._few = bytearray()
+        self._few: bytearray | bytes = bytearray()
         self._file: BinaryIO | None = None
 
     async def __aenter__(self) -> "Spool":
@@ -84,9 +87,8 @@ class Spool:
 
     def put(self, content: bytes) -> "Spool":
         """Take what is there at once, see `fill`."""
-        self.size += len(content)
-        self._few += content
-        if len(self._few) > HELD:
+        self.size, self._few = len(content), content
+        if self.size > HELD:
             self._keep()
         return self
 
@@ -102,11 +104,6 @@ class Spool:
         for start in range(0, self.size, size):
             yield self.read(start, min(start + size, self.size))
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        """Yield all of it in parts as small as those it came in."""
-        for block in self.blocks(HELD):
-            yield block
-
     def close(self) -> None:
         """Let it go, and with it the room it took."""
         self._few = bytearray()
@@ -116,7 +113,7 @@ class Spool:
         self._taken = 0
 
     def _keep(self) -> None:
-        self._room.take(len(self._few))
+        self._room.take(len(self._few), always=self.size <= BLOCK)
         self._taken += len(self._few)
         try:
             if self._file is None:
