@@ -55,6 +55,34 @@ class Given:
     pulses: float | None = None
     source: str = "unknown"
 
+    @property
+    def counts(self) -> tuple[str, np.ndarray]:
+        """The field that holds its counts, and these."""
+        if self.spectrum is None:
+            return "area", self.areas
+        return "counts", self.spectrum.counts
+
+
+def refuse_relative(given: Given) -> None:
+    """Refuse a spectrum without one ion in its largest peak or channel.
+
+    Counts are numbers of whole ions, so that it holds relative intensities, of which nobody knows
+    how sure they are. One without any counts is another thing, told where it is read.
+
+    Raises
+    ------
+    InputError
+    """
+    field, counts = given.counts
+    largest = float(counts.max(initial=0))
+    if 0 < largest < 1:
+        raise InputError(
+            field,
+            f"the largest of {given.name} is {largest:.3g}: relative intensities, or nothing; "
+            f"expected counts, 1 or more where there is a peak. Give them as they were before they "
+            f"were normalised",
+        )
+
 
 def of_spectrum(spectrum: Spectrum, **more: float | None) -> Given:
     """Take a spectrum; without the comment lines of an export nothing tells its source."""

@@ -1,6 +1,7 @@
 """A trained model complete in itself: from a spectrum as exported to what lies on the surface."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from ionprint.errors import InputError, ModelFileError, UnsoundError
 from ionprint.files import below, joined, read_arrays, write_arrays
 from ionprint.models.linear import LinearModel
 from ionprint.models.sealing import SHORT, Sealed, about_of, damaged, sealed
-from ionprint.serving.given import Given, gather
+from ionprint.serving.given import Given, gather, refuse_relative
 from ionprint.serving.soundness import refuse_unsound_arrays
 from ionprint.spectra.method import Method
 
@@ -226,9 +227,22 @@ class Model:
         Raises
         ------
         IonprintError
-            The spectrum cannot be brought onto the model's peaks.
+            The spectrum cannot be brought onto the model's peaks, or its numbers are such that no
+            finite answer comes out.
         """
-        measured = self.areas_of(given)
+        try:
+            # a number that cannot be told says nothing of the surface, and its warning nothing
+            with np.errstate(over="raise", divide="raise", invalid="raise"):
+                return self._answer(given, self.areas_of(given))
+        except (FloatingPointError, np.linalg.LinAlgError) as exc:
+            field, counts = given.counts
+            raise InputError(
+                field,
+                f"{counts[counts > 0].min():.3g} to {counts.max():.3g} in {given.name}, too far "
+                f"apart to be read ({exc}); expected numbers of ions as they were measured",
+            ) from exc
+
+    def _answer(self, given: Given, measured: Areas) -> dict[str, Any]:
         counts = np.concatenate([measured.areas, measured.beside])[None]
         errors = np.concatenate([measured.errors, measured.beside_errors])[None]
         if not counts.sum() > 0:
@@ -330,9 +344,11 @@ class Model:
         Raises
         ------
         IonprintError
-            Its scale cannot be calibrated, or too few of the model's peaks are there.
+            Its scale cannot be calibrated, too few of the model's peaks are there, or what it
+            holds are no counts.
         """
         none = np.zeros(0)
+        refuse_relative(given)
         if given.spectrum is None:
             return self._aligned(given)
         if self.method is None:
@@ -547,5 +563,13 @@ def _peak(mz: float, ion: str, counts: float) -> dict[str, Any]:
 
 
 def _round(value: float, digits: int = 6) -> float:
-    """Round to what a number means; adding 0 turns -0.0 into 0.0."""
+    """Round to what a number means; adding 0 turns -0.0 into 0.0.
+
+    Raises
+    ------
+    FloatingPointError
+        There is no such number: JSON has none, and no reader could use it.
+    """
+    if not math.isfinite(value):
+        raise FloatingPointError(f"{value} came out")
     return round(float(value), digits) + 0.0
