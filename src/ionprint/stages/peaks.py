@@ -131,8 +131,7 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
 
     folder = Path(cfg.dataset.path)
     sheet = read_sheet(folder, cfg.dataset.polarity)
-    calibrated, total, skipped, ions = calibrated_spectra(read_all(folder, sheet, cfg), cfg)
-    peaks = peak_list(cfg, total)
+    calibrated, total, peaks, skipped, ions = covered_spectra(read_all(folder, sheet, cfg), cfg)
     spectra = [c.spectrum for c in calibrated]
     areas, errors, integrate = areas_of(cfg, spectra, total, peaks)
 
@@ -209,8 +208,9 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
     import numpy as np
 
     from ionprint.spectra.area_table import align, read_area_table
+    from ionprint.spectra.copies import copied_areas, refuse_copies
     from ionprint.spectra.search import Peaks, read_borders
-    from ionprint.spectra.sheet import read_sheet
+    from ionprint.spectra.sheet import SHEET, read_sheet
     from ionprint.spectra.table import PeakTable
 
     folder = Path(cfg.dataset.path)
@@ -222,7 +222,9 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
         mz = np.unique(given.mz.round(4))
         lower = upper = np.full(mz.size, np.nan)
     areas, warnings = align(given, mz, cfg.spectra.align_ppm)
-    areas = areas[[given.spectra.index(file) for file in sheet["file"]]]
+    rows = [given.spectra.index(file) for file in sheet["file"]]
+    refuse_copies(copied_areas(given.areas[rows]), sheet, f"{folder / SHEET}")
+    areas = areas[rows]
     source = "simulated" if given.simulated else "measured"
     table = PeakTable(sheet.assign(source=source), mz, areas)
 
@@ -311,14 +313,18 @@ def read_all(folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig") -> "list[Sp
     ------
     SpectrumError
         With a line for each bad file.
+    SheetError
+        Two files hold the same measurement.
     """
     from ionprint.errors import SpectrumError, listed
+    from ionprint.spectra.copies import copied_spectra, refuse_copies, sketch
     from ionprint.spectra.dead_time import without_dead_time
     from ionprint.spectra.reading import read_spectrum
+    from ionprint.spectra.sheet import SHEET
 
     mz_max, least = cfg.dataset.mz_max, cfg.spectra.min_range * cfg.dataset.mz_max
 
-    def read(row: dict) -> "Spectrum | SpectrumError":
+    def read(row: dict) -> "tuple[Spectrum, np.ndarray] | SpectrumError":
         try:
             spectrum = read_spectrum(folder / row["file"], row["file"])
             if spectrum.end**2 < least:
@@ -326,7 +332,7 @@ def read_all(folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig") -> "list[Sp
                     f"{row['file']}: ends at m/z {spectrum.end**2:.1f}, expected {mz_max:g}. Cut "
                     f"off? Export it again, or lower dataset.mz_max for all."
                 )
-            return without_dead_time(spectrum, **dead_time(row, cfg))
+            return without_dead_time(spectrum, **dead_time(row, cfg)), sketch(spectrum.counts)
         except SpectrumError as exc:
             return exc
 
@@ -337,7 +343,9 @@ def read_all(folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig") -> "list[Sp
             f"{len(problems)} of {len(sheet)} spectra in {folder} cannot be used:\n"
             f"{listed(problems)}"
         )
-    return done
+    spectra, sketches = zip(*done, strict=True)
+    refuse_copies(copied_spectra(sketches), sheet, f"{folder / SHEET}")
+    return list(spectra)
 
 
 def dead_time(row: dict, cfg: "DictConfig") -> dict[str, float | None]:
@@ -494,6 +502,45 @@ def calibrated_spectra(
         raw, calibrated, more = refine_all(raw, calibrated, *known, cfg)
         skipped, total = skipped + more, sum_of(calibrated, cfg)
     return calibrated, total, skipped, known
+
+
+def covered_spectra(
+    raw: "list[Spectrum]", cfg: "DictConfig"
+) -> "tuple[list[Calibrated], Spectrum, Peaks, list[str], tuple[dict[str, float], float]]":
+    """Calibrate all spectra and search their peaks, each of which all of them have measured.
+
+    Returns
+    -------
+    calibrated, total, skipped, ions
+        As `calibrated_spectra`.
+    peaks : Peaks
+        Third of them.
+
+    Raises
+    ------
+    SpectrumError
+        A spectrum did not measure a peak that others have: with a line for each; with
+        `spectra.on_bad=skip` only if they are half of them or more.
+    """
+    from ionprint.errors import SpectrumError, listed
+    from ionprint.spectra.extent import short_of
+
+    set_aside: list[str] = []
+    while True:
+        calibrated, total, skipped, ions = calibrated_spectra(raw, cfg)
+        peaks = peak_list(cfg, total)
+        short = short_of([c.spectrum for c in calibrated], peaks.mz, peaks.width, total.end)
+        if not short:
+            return calibrated, total, peaks, set_aside + skipped, ions
+        if cfg.spectra.on_bad != "skip" or 2 * len(short) >= len(calibrated):
+            raise SpectrumError(
+                f"{len(short)} of {len(calibrated)} spectra did not measure all peaks, which would "
+                f"be taken as zero:\n{listed(list(short.values()))}\nExport all over one range, "
+                f"with the rows without counts, or leave out the rows of the sheet that are odd. "
+                f"To go on without fewer than half of them: spectra.on_bad=skip"
+            )
+        set_aside += short.values()
+        raw = [s for s in raw if s.file not in short]
 
 
 def peak_list(cfg: "DictConfig", total: "Spectrum") -> "Peaks":

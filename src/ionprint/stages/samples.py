@@ -36,10 +36,13 @@ def main(args: list[str]) -> int:
     from ionprint.stages.terminal import summary
 
     path = Path(options.folder) / SHEET
-    if path.exists() and not options.force:
-        raise SheetError(f"{path} is there already; --force replaces it")
-    sheet, others = sheet_from_names(options.folder, options.pattern)
-    sheet.to_csv(path, index=False, lineterminator="\n")
+    try:
+        if path.exists() and not options.force:
+            raise SheetError(f"{path} is there already; --force replaces it")
+        sheet, others = sheet_from_names(options.folder, options.pattern)
+        sheet.to_csv(path, index=False, lineterminator="\n")
+    except OSError as exc:
+        raise SheetError(f"{path} cannot be written ({exc})") from exc
 
     counts = sheet["compound"].value_counts(sort=False)
     missed = f"{len(others)} files do not match, e.g. {others[0]}" if others else ""
