@@ -138,8 +138,10 @@ def copied_areas(areas: np.ndarray) -> list[tuple[int, int]]:
     return found
 
 
-def refuse_copies(pairs: list[tuple[int, int]], sheet: pd.DataFrame, where: str) -> None:
-    """Raise SheetError where rows of a sheet are one measurement.
+def set_aside(
+    pairs: list[tuple[int, int]], sheet: pd.DataFrame, where: str
+) -> tuple[list[int], list[str]]:
+    """Return the rows of a sheet that only repeat others, and say so.
 
     Parameters
     ----------
@@ -149,15 +151,37 @@ def refuse_copies(pairs: list[tuple[int, int]], sheet: pd.DataFrame, where: str)
         From `read_sheet`.
     where : str
         The sheet's name.
+
+    Returns
+    -------
+    places : list of int
+        Rows that say of a measurement what an earlier row says of it, but for file and spot.
+    told : list of str
+        A line for each.
+
+    Raises
+    ------
+    SheetError
+        Two rows say different things of one measurement: nothing tells which is right.
     """
 
     def named(place: int) -> str:
         row = sheet.iloc[place]
         return f"{row['file']} (sample {row['sample']}, {row['compound'] or row['role']})"
 
-    if pairs:
-        told = [f"{named(one)} and {named(other)}" for one, other in pairs]
+    said = sheet.drop(columns=["file", "spot"])
+    at_odds = [
+        f"{named(one)} and {named(other)} differ in "
+        f"{', '.join(said.columns[said.iloc[one] != said.iloc[other]])}"
+        for one, other in pairs
+        if (said.iloc[one] != said.iloc[other]).any()
+    ]
+    if at_odds:
         raise SheetError(
-            f"{where} names the same measurement under two names, for two measurements are never "
-            f"alike count for count:\n{listed(told)}\nKeep the row that is right."
+            f"{where} names one measurement twice, for two are never alike count for count:\n"
+            f"{listed(at_odds)}\nKeep the row that is right, and find the spectrum that is missing."
         )
+    return [other for _, other in pairs], [
+        f"{named(other)} is the same measurement as {named(one)}, count for count"
+        for one, other in pairs
+    ]

@@ -131,7 +131,8 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
 
     folder = Path(cfg.dataset.path)
     sheet = read_sheet(folder, cfg.dataset.polarity)
-    calibrated, total, peaks, skipped, ions = covered_spectra(read_all(folder, sheet, cfg), cfg)
+    raw, copies = read_all(folder, sheet, cfg)
+    calibrated, total, peaks, skipped, ions = covered_spectra(raw, cfg)
     spectra = [c.spectrum for c in calibrated]
     areas, errors, integrate = areas_of(cfg, spectra, total, peaks)
 
@@ -156,7 +157,7 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
         found=peaks,
         total=total,
         sums=sample_sums(spectra, samples, total),
-        remarks=[*(f"set aside: {reason}" for reason in skipped), *remarks],
+        remarks=[*(f"set aside: {reason}" for reason in copies + skipped), *remarks],
         method=method_of(cfg, peaks, integrate, *ions),
     )
 
@@ -208,7 +209,7 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
     import numpy as np
 
     from ionprint.spectra.area_table import align, read_area_table
-    from ionprint.spectra.copies import copied_areas, refuse_copies
+    from ionprint.spectra.copies import copied_areas, set_aside
     from ionprint.spectra.search import Peaks, read_borders
     from ionprint.spectra.sheet import SHEET, read_sheet
     from ionprint.spectra.table import PeakTable
@@ -222,8 +223,10 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
         mz = np.unique(given.mz.round(4))
         lower = upper = np.full(mz.size, np.nan)
     areas, warnings = align(given, mz, cfg.spectra.align_ppm)
-    rows = [given.spectra.index(file) for file in sheet["file"]]
-    refuse_copies(copied_areas(given.areas[rows]), sheet, f"{folder / SHEET}")
+    place = {name: row for row, name in enumerate(given.spectra)}
+    rows = sheet["file"].map(place).to_numpy()
+    copies, told = set_aside(copied_areas(given.areas[rows]), sheet, f"{folder / SHEET}")
+    sheet, rows = sheet.drop(index=copies).reset_index(drop=True), np.delete(rows, copies)
     areas = areas[rows]
     source = "simulated" if given.simulated else "measured"
     table = PeakTable(sheet.assign(source=source), mz, areas)
@@ -247,7 +250,7 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
         found=peaks,
         total=None,
         sums=None,
-        remarks=warnings,
+        remarks=[*(f"set aside: {reason}" for reason in told), *warnings],
     )
 
 
@@ -301,7 +304,9 @@ def in_parallel(work: Callable, items: Sequence, what: str, workers: int | None)
         return [future.result() for future in progress(waiting, what)]
 
 
-def read_all(folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig") -> "list[Spectrum]":
+def read_all(
+    folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig"
+) -> "tuple[list[Spectrum], list[str]]":
     """Read all spectra and give back what dead time took, or name all that cannot be read.
 
     Parameters
@@ -309,15 +314,21 @@ def read_all(folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig") -> "list[Sp
     sheet : DataFrame
         From `read_sheet`; columns pulses, dead_time_ns and channel_ns go before the configuration.
 
+    Returns
+    -------
+    spectra : list of Spectrum
+    copies : list of str
+        Which files are left out because they repeat another.
+
     Raises
     ------
     SpectrumError
         With a line for each bad file.
     SheetError
-        Two files hold the same measurement.
+        Two rows say different things of one measurement.
     """
     from ionprint.errors import SpectrumError, listed
-    from ionprint.spectra.copies import copied_spectra, refuse_copies, sketch
+    from ionprint.spectra.copies import copied_spectra, set_aside, sketch
     from ionprint.spectra.dead_time import without_dead_time
     from ionprint.spectra.reading import read_spectrum
     from ionprint.spectra.sheet import SHEET
@@ -344,8 +355,8 @@ def read_all(folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig") -> "list[Sp
             f"{listed(problems)}"
         )
     spectra, sketches = zip(*done, strict=True)
-    refuse_copies(copied_spectra(sketches), sheet, f"{folder / SHEET}")
-    return list(spectra)
+    copies, told = set_aside(copied_spectra(sketches), sheet, f"{folder / SHEET}")
+    return [s for place, s in enumerate(spectra) if place not in copies], told
 
 
 def dead_time(row: dict, cfg: "DictConfig") -> dict[str, float | None]:
@@ -525,13 +536,13 @@ def covered_spectra(
     from ionprint.errors import SpectrumError, listed
     from ionprint.spectra.extent import short_of
 
-    set_aside: list[str] = []
+    left_out: list[str] = []
     while True:
         calibrated, total, skipped, ions = calibrated_spectra(raw, cfg)
         peaks = peak_list(cfg, total)
         short = short_of([c.spectrum for c in calibrated], peaks.mz, peaks.width, total.end)
         if not short:
-            return calibrated, total, peaks, set_aside + skipped, ions
+            return calibrated, total, peaks, left_out + skipped, ions
         if cfg.spectra.on_bad != "skip" or 2 * len(short) >= len(calibrated):
             raise SpectrumError(
                 f"{len(short)} of {len(calibrated)} spectra did not measure all peaks, which would "
@@ -539,7 +550,7 @@ def covered_spectra(
                 f"with the rows without counts, or leave out the rows of the sheet that are odd. "
                 f"To go on without fewer than half of them: spectra.on_bad=skip"
             )
-        set_aside += short.values()
+        left_out += short.values()
         raw = [s for s in raw if s.file not in short]
 
 
@@ -573,7 +584,7 @@ def calibrated_references(cfg: "DictConfig", files: list[str]) -> "list[Spectrum
 
     folder = Path(cfg.dataset.path)
     sheet = read_sheet(folder, cfg.dataset.polarity).set_index("file", drop=False).loc[files]
-    calibrated = calibrated_spectra(read_all(folder, sheet, cfg), cfg)[0]
+    calibrated = calibrated_spectra(read_all(folder, sheet, cfg)[0], cfg)[0]
     return [c.spectrum for c in calibrated]
 
 
