@@ -107,6 +107,11 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 80 else text[:77] + "...")
 
 
+def plain(text: str) -> str:
+    """Return a name for a message: as it is, if it is short and can be printed."""
+    return text if len(text) <= 120 and text.isprintable() else shown(text)
+
+
 def _text(path: Path) -> str:
     """Return a file's text with LF line ends."""
     try:

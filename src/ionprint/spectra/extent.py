@@ -98,7 +98,9 @@ def likely_gap(spectrum: Spectrum) -> float:
     return float(times) * longest_gap(spectrum)
 
 
-def expected_outside(spectra: Sequence[Spectrum], width: float, last: float) -> np.ndarray:
+def expected_outside(
+    spectra: Sequence[Spectrum], width: float, last: float, cut: np.ndarray
+) -> np.ndarray:
     """Return the counts that each spectrum should have before its first and behind its last count.
 
     They follow from the least share that any spectrum has there which reaches further out by a gap
@@ -112,6 +114,8 @@ def expected_outside(spectra: Sequence[Spectrum], width: float, last: float) -> 
         Full width at half maximum of a peak (sqrt(u)).
     last : float
         How far out counts are looked at (sqrt(u)).
+    cut : ndarray of bool, shape (2, n_spectra)
+        Whose beginnings and ends are known to say nothing of the others.
 
     Returns
     -------
@@ -131,6 +135,7 @@ def expected_outside(spectra: Sequence[Spectrum], width: float, last: float) -> 
         own[row] = inside[row]
         outside = np.stack([to_low, total - to_high])
         further = np.stack([low[row] <= low - gap, high[row] >= high + gap])
+        further &= ~cut[:, [row]]
         share = (outside + UNSEEN) / np.maximum(inside, 1)
         least = np.where(further, np.minimum(least, share), least)
     return np.where(np.isfinite(least), least * own, 0.0)
@@ -171,13 +176,13 @@ def extent_by(
 
 
 def unmeasured(
-    extents: tuple[float, float], mz: np.ndarray, width: float
+    extents: tuple[float, float] | np.ndarray, mz: np.ndarray, width: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which peaks lie before the beginning and which behind the end of a spectrum.
 
     Parameters
     ----------
-    extents : tuple of float
+    extents : tuple of float, or ndarray, shape (2, n_spectra, 1)
         From `extent`.
     mz : ndarray, shape (n_peaks,)
         u.
@@ -186,7 +191,7 @@ def unmeasured(
 
     Returns
     -------
-    below, above : ndarray of bool, shape (n_peaks,)
+    below, above : ndarray of bool, shape (n_peaks,) or (n_spectra, n_peaks)
     """
     x = np.sqrt(mz)
     return x - width / 2 < extents[0], x + width / 2 > extents[1]
@@ -215,10 +220,18 @@ def unmeasured_of_all(
     below, above : ndarray of bool, shape (n_spectra, n_peaks)
     """
     first, highest = np.sqrt(mz[[0, -1]])
-    expected = expected_outside(spectra, width, last).T
-    extents = [extent(s, first, highest, *out) for s, out in zip(spectra, expected, strict=True)]
-    below, above = zip(*(unmeasured(one, mz, width) for one in extents), strict=True)
-    return np.array(extents), np.array(below), np.array(above)
+    cut = np.zeros((2, len(spectra)), dtype=bool)
+    while True:
+        expected = expected_outside(spectra, width, last, cut).T
+        extents = np.array(
+            [extent(s, first, highest, *out) for s, out in zip(spectra, expected, strict=True)]
+        )
+        found = unmeasured(extents.T[..., None], mz, width)
+        # one that is cut hides others that are cut a little further in
+        more = np.array([missing.any(axis=1) for missing in found])
+        if (more <= cut).all():
+            return extents, *found
+        cut |= more
 
 
 def short_of(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from ionprint.errors import SheetError, listed
-from ionprint.spectra.cells import Cells, read_cells, shown
+from ionprint.spectra.cells import Cells, plain, read_cells, shown
 from ionprint.spectra.table import PEAK
 
 ROLES = ("reference", "mixture", "anode")
@@ -64,7 +64,9 @@ def _load(path: Path) -> Cells:
 
 
 def _columns(cells: Cells) -> list[str]:
-    got = ", ".join(cells.titles[:MOST_TOLD]) + (", ..." if len(cells.titles) > MOST_TOLD else "")
+    got = ", ".join(map(plain, cells.titles[:MOST_TOLD])) + (
+        ", ..." if len(cells.titles) > MOST_TOLD else ""
+    )
     problems = [
         f"line {cells.line}: the column {c!r} is missing; got {got}"
         for c in COLUMNS
@@ -92,7 +94,7 @@ def _rows(
     first_line: dict[str, int] = {}
     known = None if spectra is None else set(spectra)
     for line, row in zip(lines, sheet.to_dict("records"), strict=True):
-        file, name = row["file"], _plain(row["file"])
+        file, name = row["file"], plain(row["file"])
         place, wrong = (file, "") if known is not None else _place(folder, file)
         if not file:
             problems.append(f"line {line}: no file is named")
@@ -133,11 +135,6 @@ def _place(folder: Path, file: str) -> tuple[str, str]:
     else:
         wrong = "" if there else f"is not there in {folder}"
     return str(place), wrong
-
-
-def _plain(text: str) -> str:
-    """Return a name for a message: as it is, if it is short and can be printed."""
-    return text if len(text) <= 120 and text.isprintable() else shown(text)
 
 
 def _classes(sheet: pd.DataFrame, lines: list[int]) -> list[str]:
