@@ -1,6 +1,7 @@
 """A model by itself reads any spectrum as the pipeline reads it among all others."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -146,6 +147,51 @@ def test_too_few_of_the_peaks_are_refused(model, table):
     answer = model.answer(of_peaks(table.mz[some], table.areas[0][some], "nearly"))
     assert answer["coverage"] < 1
     assert "missing ones count as zero" in answer["warnings"][0]
+
+
+def part(spectrum, low=0.0, high=1e9):
+    """Leave out what lies outside a range (u)."""
+    mz = spectrum.centres() ** 2
+    first, last = np.flatnonzero((spectrum.counts > 0) & (mz > low) & (mz < high))[[0, -1]]
+    start = spectrum.start + first * spectrum.step
+    return replace(spectrum, counts=spectrum.counts[first : last + 1].copy(), start=start)
+
+
+@pytest.mark.parametrize("low", [1.2, 2, 5, 10])
+def test_a_spectrum_that_begins_above_the_models_ions_is_refused(
+    model, finished, table, low, measured
+):
+    files = table.column("file")[::5]
+    refused = 0
+    for file in files:
+        with pytest.raises(InputError, match=r"begins at m/z .*taken as zero: 1\.008 H-") as caught:
+            model.predict(part(read_spectrum(finished / "data" / file, file), low))
+        refused += 1
+        assert caught.value.field == file
+        begins, number = re.search(r"m/z ([\d.]+), above (\d+) ions", str(caught.value)).groups()
+        assert float(begins) > low
+        assert int(number) in np.sum(model.mz < float(begins)) + [0, 1]
+    measured(
+        f"spectra cut below m/z {low} refused by a model, of {len(files)}", refused, len(files)
+    )
+
+
+def test_what_lies_behind_the_end_counts_as_missing_and_is_told(model, finished, table):
+    spectrum = read_spectrum(finished / "data" / table.column("file")[0])
+    answer = model.predict(part(spectrum, high=98))[0]
+    weight = model.weight[model.mz < 97.5].sum()
+    assert answer["coverage"] == pytest.approx(weight, abs=2e-3)
+    assert answer["coverage"] < 1
+    assert "nothing was measured from m/z 97" in answer["warnings"][0]
+    # an export with all rows says itself where it ends, however few counts are expected beyond
+    whole = replace(part(spectrum, high=108.5), sparse=False)
+    assert "nothing was measured from m/z 108" in model.predict(whole)[0]["warnings"][0]
+
+
+def test_whole_spectra_are_covered_whole(model, finished, table):
+    answers = model.predict([finished / "data" / file for file in table.column("file")])
+    assert {answer["coverage"] for answer in answers} == {1.0}
+    assert not any(answer["warnings"] for answer in answers)
 
 
 def test_no_counts_are_refused(model, table):

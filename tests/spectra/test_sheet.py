@@ -1,5 +1,7 @@
 """The sample sheet is read, or refused with every problem and its line."""
 
+import os
+
 import pytest
 
 from ionprint.cli import main
@@ -116,6 +118,70 @@ def test_a_missing_sheet_says_how_to_write_one(tmp_path):
         read_sheet(tmp_path)
 
 
+ENCODINGS = ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "cp1252"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_a_sheet_of_any_making_is_read(folder, encoding, end):
+    text = GOOD.replace("A 1", "Probe für 1").replace("\n", end)
+    sheet = read(folder, text, encoding)
+    assert sheet["sample"].tolist()[:2] == ["Probe für 1"] * 2
+    assert sheet["file"].tolist() == ["a1.txt", "a2.txt", "b1.txt", "b2.txt", "m1.txt"]
+
+
+def test_columns_that_a_spreadsheet_left_empty_are_no_columns(folder):
+    text = "\n".join(line + ",,," for line in GOOD.splitlines()) + "\n,,,,,,,,\n"
+    assert len(read(folder, text).columns) == 6
+    assert "line 1: column 7 has cells, but no title" in refused(
+        folder, text.replace("expected,,,", "expected,,x,").replace("LiH+Li2O,,,", "LiH,7,,")
+    )
+
+
+def test_a_cell_may_have_lines_and_lines_are_counted_from_where_a_row_begins(folder):
+    text = GOOD.replace("A 1,1", '"A\n1",1').replace("b2.txt", "c9.txt")
+    assert "line 6: c9.txt is not there" in refused(folder, text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("B 2", '"B 2', "line 5: cannot be split into cells"),
+        ("B 2", "x" * 200_000, "line 5: cannot be split into cells"),
+        ("B 2", "B\0 2", "line 5: a NUL character"),
+        ("b2.txt", "x" * 300 + ".txt", "line 5: 'xxx"),
+        ("b2.txt", ".", "line 5: . is not there"),
+        ("expected\n", "expected" + ",c" * 20_000 + "\n", "line 1: 20,006 columns"),
+        ("b2.txt", "./b1.txt", "line 5: ./b1.txt stands on line 4 already"),
+        ("b2.txt", "x/../b1.txt", "line 5: x/../b1.txt stands on line 4 already"),
+        ("b2.txt", "link.txt", "line 5: link.txt stands on line 4 already"),
+        ("b2.txt", "circle.txt", "line 5: circle.txt cannot be the name of a file"),
+        ("b2.txt", "../outside.txt", "line 5: ../outside.txt leads out of"),
+        ("b2.txt", "leads.txt", "line 5: leads.txt leads out of"),
+        ("b2.txt", "/etc/hostname", "line 5: /etc/hostname is an absolute path"),
+    ],
+)
+def test_odd_cells_are_refused_with_their_line(tmp_path, old, new, told):
+    folder = tmp_path / "set"
+    (folder / "x").mkdir(parents=True)
+    for name in ("a1", "a2", "b1", "b2", "m1", "../outside"):
+        (folder / f"{name}.txt").touch()
+    (folder / "link.txt").symlink_to("b1.txt")
+    (folder / "circle.txt").symlink_to("circle.txt")
+    (folder / "leads.txt").symlink_to("../outside.txt")
+    assert told in refused(folder, GOOD.replace(old, new))
+
+
+def test_a_folder_or_half_a_text_in_place_of_the_sheet_is_refused(folder):
+    (folder / "samples.csv").write_bytes(GOOD.encode("utf-16")[:-1])
+    with pytest.raises(SheetError, match="no whole UTF-16 text"):
+        read_sheet(folder)
+    (folder / "samples.csv").unlink()
+    (folder / "samples.csv").mkdir()
+    with pytest.raises(SheetError, match=r"samples\.csv is no file"):
+        read_sheet(folder)
+
+
 PATTERN = "{polarity}_{compound}_{primary_ion}_{spot}.txt"
 
 
@@ -167,11 +233,48 @@ def test_spots_are_counted_where_the_names_do_not_tell(tmp_path):
         ("{}_{compound}.txt", "expected fields in braces"),
         ("{compound}_{compound}.txt", "each name once"),
         ("{spot}.txt", "expected a field {compound} or {sample}"),
+        ("{compound}{spot}.txt", "nothing between two fields"),
+        ("{file}_{compound}.txt", "a field may not be called {file}"),
+        ("{source}_{compound}.txt", "a field may not be called {source}"),
+        ("{compound}_{1}.txt", "expected fields in braces"),
+        ("{compound}_(.txt", "no file in .* matches"),
+        ("{compound}\0{spot}.txt", "no file in .* matches"),
     ],
 )
 def test_a_bad_pattern_is_refused(exports, pattern, told):
     with pytest.raises(SheetError, match=told):
         sheet_from_names(exports, pattern)
+
+
+@pytest.mark.parametrize("name", [" LiH_1.txt", "LiH_1.txt\r", b"LiH\xff_1.txt"])
+def test_a_name_that_no_sheet_can_hold_is_refused(tmp_path, name):
+    (tmp_path / os.fsdecode(name)).touch()
+    with pytest.raises(SheetError, match="no sheet can name it"):
+        sheet_from_names(tmp_path, "{compound}_{spot}.{ending}")
+
+
+@pytest.mark.parametrize(
+    "name", ["Li,H_1.txt", 'Li"H_1.txt', "Li\nH_1.txt", "Li;H_1.txt", "'_1.txt"]
+)
+def test_a_name_that_a_sheet_can_hold_comes_back(tmp_path, name):
+    for n in (1, 2):
+        (tmp_path / name.replace("1", str(n))).touch()
+        (tmp_path / f"Li2O_{n}.txt").touch()
+    assert main(["samples", str(tmp_path), "--pattern", "{compound}_{spot}.txt"]) == 0
+    assert name in set(read_sheet(tmp_path)["file"])
+
+
+def test_a_name_of_many_places_to_part_it_takes_no_time(tmp_path):
+    (tmp_path / ("_" * 250)).touch()
+    pattern = "_".join(f"{{{field}}}" for field in ("compound", *"abcdefghij")) + ".txt"
+    with pytest.raises(SheetError, match="no file in .* matches"):
+        sheet_from_names(tmp_path, pattern)
+
+
+def test_links_that_lead_out_are_left_out(exports):
+    (exports / "day 2" / "N_LiH_Bi1_9.txt").symlink_to("/etc/hostname")
+    sheet, others = sheet_from_names(exports, PATTERN)
+    assert len(sheet) == 3 and "day 2/N_LiH_Bi1_9.txt" in others
 
 
 def test_a_missing_folder_is_refused(tmp_path):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def own_data(source, sheet=None):
         data.unlink()
     data.mkdir(exist_ok=True)
     if not (data / "spectra").exists():
-        (data / "spectra").symlink_to(source / "spectra")
+        shutil.copytree(source / "spectra", data / "spectra")
     if sheet is None:
         sheet = pd.read_csv(source / "samples.csv", dtype=str, keep_default_na=False)
     sheet.to_csv(data / "samples.csv", index=False)

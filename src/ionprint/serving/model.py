@@ -18,7 +18,9 @@ from ionprint.models.linear import LinearModel
 from ionprint.models.sealing import SHORT, Sealed, about_of, damaged, sealed
 from ionprint.serving.given import Given, gather, refuse_relative
 from ionprint.serving.soundness import refuse_unsound_arrays
-from ionprint.spectra.method import Method
+from ionprint.spectra.extent import extent_by, unmeasured
+from ionprint.spectra.method import Measured, Method
+from ionprint.spectra.spectrum import LIGHTEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +39,8 @@ ANSWER = (
 KEPT = "kept"
 ROWS = 10_000
 """Spectra classified at once."""
+NAMED = 8
+"""Ions named in a message, as many as fit into two lines."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Areas:
         Part of the references' signal that there is a place for.
     scale : dict or None
         How well the mass scale fits: result, ions, error_ppm.
+    ends : float or None
+        m/z (u) behind which the spectrum has no rows or counts, though the model has peaks there.
     """
 
     areas: np.ndarray
@@ -62,6 +68,7 @@ class Areas:
     beside_errors: np.ndarray
     coverage: float
     scale: dict[str, Any]
+    ends: float | None = None
 
 
 class Predictions(list):
@@ -364,13 +371,36 @@ class Model:
             "ions": found.calibrated.scale.ions,
             "error_ppm": None if result == KEPT else _round(found.rms_ppm, 2),
         }
-        ends = found.calibrated.spectrum.end**2
-        covered = float(self.weight[self.mz <= ends].sum())
+        missing, ends = self._unmeasured(found, given.name)
+        covered = 1.0 - float(self.weight[missing].sum())
         self.refuse_uncovered(covered, given.name)
         parts = beside.mz, beside.areas, beside.errors
         if result == KEPT:  # they may be the model's own on a scale that is off
             parts = none, none, none
-        return Areas(found.areas, found.errors, *parts, min(covered, 1.0), scale)
+        return Areas(found.areas, found.errors, *parts, covered, scale, ends)
+
+    def _unmeasured(self, found: Measured, name: str) -> tuple[np.ndarray, float | None]:
+        """Return which peaks lie behind the end of a spectrum, and where that is (u)."""
+        shares = self.reader.unmixing.members[:, : self.mz.size]
+        width, spectrum = self.method.width, found.calibrated.spectrum
+        extents = extent_by(shares, self.mz, width, found.areas, spectrum)
+        below, above = unmeasured(extents, self.mz, width)
+        if below.any():
+            raise InputError(
+                name,
+                f"begins at m/z {extents[0] ** 2:.2f}, above {below.sum()} ions of this model, "
+                f"which would be taken as zero: {self._named(below)}. Export it from m/z "
+                f"{max(self.mz[0] - 0.5, LIGHTEST):.1f} on, with the rows without counts; or "
+                f"train a model on references that begin where it does",
+            )
+        return above, float(extents[1] ** 2) if above.any() else None
+
+    def _named(self, peaks: np.ndarray) -> str:
+        """Return the ions of some peaks, those that weigh most first."""
+        order = np.flatnonzero(peaks)
+        order = order[np.argsort(-self.weight[order], kind="stable")]
+        told = ", ".join(ion_text(self.mz[k], str(self.ion[k])) for k in order[:NAMED])
+        return told + (f" and {order.size - NAMED} more" if order.size > NAMED else "")
 
     def _aligned(self, given: Given) -> Areas:
         if np.array_equal(given.mz, self.mz):
@@ -438,6 +468,8 @@ class Model:
             found.append(
                 "the bins are too wide to calibrate the mass scale: the export's own is taken"
             )
+        if measured.ends is not None:
+            found.append(f"nothing was measured from m/z {measured.ends:.2f} on")
         if measured.coverage < 1:
             found.append(
                 f"peaks for {measured.coverage:.1%} of the references' signal; missing ones count "

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ionprint.errors import SpectrumError
-from ionprint.spectra.spectrum import Spectrum
+from ionprint.spectra.spectrum import PULSES, Spectrum, most_ions
 
 
 def correct_dead_time(counts: np.ndarray, pulses: float, dead_bins: float) -> np.ndarray:
@@ -81,10 +81,12 @@ def without_dead_time(
     Raises
     ------
     SpectrumError
-        The export says `Deadtime Correction: off` and what a correction needs is not known.
+        The export says `Deadtime Correction: off` and what a correction needs is not known; or
+        there are fewer pulses than ions registered in one bin.
     """
     if pulses:
         spectrum = replace(spectrum, pulses=float(pulses))
+        _refuse_too_few(spectrum)
     if spectrum.metadata.get("Deadtime Correction", "").lower() != "off":
         return spectrum
     binning = re.match(r"\d+", spectrum.metadata.get("Binning", ""))
@@ -103,3 +105,14 @@ def without_dead_time(
     except SpectrumError as exc:
         raise SpectrumError(f"{spectrum.file}: {exc}") from exc
     return replace(spectrum, counts=counts)
+
+
+def _refuse_too_few(spectrum: Spectrum) -> None:
+    """Raise SpectrumError where one bin has more ions than the pulses can have given."""
+    most = float(spectrum.counts.max())
+    # of an export that was corrected, the ions that came are known, not those registered
+    if most > most_ions(spectrum.pulses):
+        raise SpectrumError(
+            f"{spectrum.file}: {most:.6g} ions in one bin from {spectrum.pulses:.10g} primary-ion "
+            f"pulses, each of which gives it one count at most. {PULSES}"
+        )

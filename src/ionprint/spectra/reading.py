@@ -80,10 +80,11 @@ def read_spectrum(source: str | Path | bytes, name: str | None = None) -> Spectr
 
     start, step, index = _grid(values.pop("x"), values.pop("channel", None), name, line_of)
     counts, bins = values.pop("counts"), int(index[-1]) + 1
-    if bins > counts.size:
-        sparse, counts = counts, np.zeros(bins)
-        counts[index] = sparse
-    return Spectrum(name, counts, start, step, metadata)
+    sparse = bins > counts.size
+    if sparse:
+        rows, counts = counts, np.zeros(bins)
+        counts[index] = rows
+    return Spectrum(name, counts, start, step, metadata, sparse=sparse)
 
 
 def spectrum_of(
@@ -127,7 +128,7 @@ def spectrum_of(
     start, step, index = _grid(x, channel, name, lambda row: row + light + 1)
     spread = np.zeros(int(index[-1]) + 1)
     spread[index] = counts
-    return Spectrum(name, spread, start, step)
+    return Spectrum(name, spread, start, step, sparse=spread.size > counts.size)
 
 
 def _read(source: Path | bytes, name: str) -> tuple[dict[str, str], dict[str, np.ndarray], int]:

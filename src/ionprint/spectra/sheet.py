@@ -1,17 +1,19 @@
 """The sample sheet: which spectrum is what."""
 
-import csv
-import io
 import re
 from pathlib import Path
 
 import pandas as pd
 
 from ionprint.errors import SheetError, listed
+from ionprint.spectra.cells import Cells, plain, read_cells, shown
+from ionprint.spectra.table import PEAK
 
 ROLES = ("reference", "mixture", "anode")
 COLUMNS = ("file", "sample", "spot", "role", "compound", "expected")
 SHEET = "samples.csv"
+MOST_TOLD = 20
+"""Column titles named in a message."""
 
 
 def read_sheet(
@@ -40,8 +42,9 @@ def read_sheet(
         With every problem of the sheet, each with its line.
     """
     path = Path(folder) / SHEET
-    sheet, lines = _load(path)
-    problems = _columns(sheet)
+    cells = _load(path)
+    problems = _columns(cells)
+    sheet, lines = pd.DataFrame(cells.rows, columns=cells.titles, dtype=object), cells.lines
     if not problems:
         problems = _rows(sheet, lines, Path(folder), spectra) + _classes(sheet, lines)
         problems += _polarity(sheet, lines, polarity)
@@ -50,59 +53,38 @@ def read_sheet(
     return sheet.reset_index(drop=True)
 
 
-def _load(path: Path) -> tuple[pd.DataFrame, list[int]]:
+def _load(path: Path) -> Cells:
     try:
-        raw = path.read_bytes()
+        return read_cells(path, ", ".join(COLUMNS))
     except FileNotFoundError:
         raise SheetError(
             f"{path} is not there. Write a first one from the file names with "
             f"`ionprint samples {path.parent} --pattern '...'` and correct it."
         ) from None
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252", errors="replace")
-    if not text.strip():
-        raise SheetError(f"{path} is empty; expected a header row {', '.join(COLUMNS)}")
-    header = text.lstrip().splitlines()[0]
-    # spreadsheets of countries with a decimal comma write semicolons
-    separator = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text), delimiter=separator)
-    titles: list[str] = []
-    rows, lines, problems = [], [], []
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
-        if not titles:
-            titles = cells
-        elif len(cells) != len(titles):
-            problems.append(
-                f"line {reader.line_num}: {len(cells)} cells, expected {len(titles)} as in the "
-                f"header row"
-            )
-        else:
-            rows.append(cells)
-            lines.append(reader.line_num)
-    doubled = sorted({t for t in titles if titles.count(t) > 1})
-    if doubled:
-        problems.append(f"line 1: column {doubled[0]!r} stands twice")
-    if problems:
-        raise SheetError(f"{path} needs mending:\n{listed(problems)}")
-    return pd.DataFrame(rows, columns=titles, dtype=object), lines
 
 
-def _columns(sheet: pd.DataFrame) -> list[str]:
-    missing = [c for c in COLUMNS if c not in sheet]
+def _columns(cells: Cells) -> list[str]:
+    got = ", ".join(map(plain, cells.titles[:MOST_TOLD])) + (
+        ", ..." if len(cells.titles) > MOST_TOLD else ""
+    )
     problems = [
-        f"line 1: the column {c!r} is missing; got {', '.join(sheet.columns)}" for c in missing
+        f"line {cells.line}: the column {c!r} is missing; got {got}"
+        for c in COLUMNS
+        if c not in cells.titles
     ]
-    numeric = [c for c in sheet if re.fullmatch(r"\d+\.\d{4}", c)]
-    reserved = [c for c in sheet if c in ("source",) or c.startswith("p_")]
-    problems += [f"line 1: a column may not be called {c!r}; rename it" for c in numeric + reserved]
-    if not problems and sheet.empty:
-        problems.append("line 1: no rows below the header")
+    problems += [
+        f"line {cells.line}: a column may not be called {shown(c)}; rename it"
+        for c in cells.titles
+        if reserved(c)
+    ]
+    if not problems and not cells.rows:
+        problems.append(f"line {cells.line}: no rows below the header")
     return problems
+
+
+def reserved(title: str) -> bool:
+    """Return whether results have a column of this name."""
+    return title == "source" or title.startswith("p_") or bool(PEAK.fullmatch(title))
 
 
 def _rows(
@@ -110,31 +92,49 @@ def _rows(
 ) -> list[str]:
     problems = []
     first_line: dict[str, int] = {}
+    known = None if spectra is None else set(spectra)
     for line, row in zip(lines, sheet.to_dict("records"), strict=True):
-        file = row["file"]
+        file, name = row["file"], plain(row["file"])
+        place, wrong = (file, "") if known is not None else _place(folder, file)
         if not file:
             problems.append(f"line {line}: no file is named")
-        elif file in first_line:
+        elif place in first_line:
             problems.append(
-                f"line {line}: {file} stands on line {first_line[file]} already; "
+                f"line {line}: {name} stands on line {first_line[place]} already; "
                 f"name each file once"
             )
-        elif spectra is None and not (folder / file).is_file():
-            problems.append(f"line {line}: {file} is not there in {folder}")
-        elif spectra is not None and file not in spectra:
-            problems.append(f"line {line}: the area table has no spectrum {file!r}")
-        first_line.setdefault(file, line)
+        elif wrong:
+            problems.append(f"line {line}: {name} {wrong}")
+        elif known is not None and file not in known:
+            problems.append(f"line {line}: the area table has no spectrum {shown(file)}")
+        first_line.setdefault(place, line)
         if row["role"] not in ROLES:
             problems.append(
-                f"line {line}: role is {row['role']!r}, expected one of {', '.join(ROLES)}"
+                f"line {line}: role is {shown(row['role'])}, expected one of {', '.join(ROLES)}"
             )
         elif row["role"] == "reference" and not row["compound"]:
-            problems.append(f"line {line}: reference {file} has no compound; name what it is")
+            problems.append(f"line {line}: reference {name} has no compound; name what it is")
         if not row["sample"]:
             problems.append(
-                f"line {line}: {file} has no sample; name the pellet or foil it was measured on"
+                f"line {line}: {name} has no sample; name the pellet or foil it was measured on"
             )
     return problems
+
+
+def _place(folder: Path, file: str) -> tuple[str, str]:
+    """Return where a file really is, however it is spelt, and what is wrong with it."""
+    try:
+        root, place = folder.resolve(), (folder / file).resolve()
+        there = place.is_file()
+    except (OSError, RuntimeError, ValueError):  # too long, links in a circle, no characters
+        return file, "cannot be the name of a file"
+    if Path(file).is_absolute():
+        wrong = "is an absolute path; give the path below the folder of the sheet"
+    elif not place.is_relative_to(root):
+        wrong = f"leads out of {folder}, where nothing is watched for changes; copy the file there"
+    else:
+        wrong = "" if there else f"is not there in {folder}"
+    return str(place), wrong
 
 
 def _classes(sheet: pd.DataFrame, lines: list[int]) -> list[str]:
@@ -145,11 +145,13 @@ def _classes(sheet: pd.DataFrame, lines: list[int]) -> list[str]:
         if count == 1 and compound:
             line = lines[int(references.index[references["compound"] == compound][0])]
             problems.append(
-                f"line {line}: compound {compound!r} has one reference spectrum; a class needs at "
-                f"least two, better five. Is the name misspelt?"
+                f"line {line}: compound {shown(compound)} has one reference spectrum; a class "
+                f"needs at least two, better five. Is the name misspelt?"
             )
     if len([c for c in counts.index if c]) == 1:
-        problems.append(f"all references are {counts.index[0]!r}; expected two compounds or more")
+        problems.append(
+            f"all references are {shown(counts.index[0])}; expected two compounds or more"
+        )
     if references.empty:
         problems.append("no row has the role reference: there is nothing to learn from")
     return problems
@@ -158,15 +160,16 @@ def _classes(sheet: pd.DataFrame, lines: list[int]) -> list[str]:
 def _polarity(sheet: pd.DataFrame, lines: list[int], polarity: str) -> list[str]:
     if "polarity" not in sheet:
         return []
-    found = sorted(sheet["polarity"].unique())
-    at = {p: lines[int(sheet.index[sheet["polarity"] == p][0])] for p in found}
-    if len(found) > 1:
-        told = " and ".join(f"{p!r} (line {n})" for p, n in at.items())
+    at: dict[str, int] = {}
+    for line, found in zip(lines, sheet["polarity"], strict=True):
+        at.setdefault(found, line)
+    if len(at) > 1:
+        told = " and ".join(f"{shown(p)} (line {n})" for p, n in list(at.items())[:MOST_TOLD])
         return [f"two polarities in one set: {told}. Make a folder and sheet for each."]
     meant = {"n": "negative", "-": "negative", "p": "positive", "+": "positive"}
-    if meant.get(found[0][:1].lower()) != polarity:
+    if meant.get(found[:1].lower()) != polarity:
         return [
-            f"line {at[found[0]]}: polarity is {found[0]!r}, dataset.polarity={polarity}. Correct "
+            f"line {at[found]}: polarity is {shown(found)}, dataset.polarity={polarity}. Correct "
             f"the one that is wrong: exact masses and calibrants depend on it."
         ]
     return []
@@ -199,6 +202,28 @@ def sheet_from_names(folder: str | Path, pattern: str) -> tuple[pd.DataFrame, li
     folder = Path(folder)
     if not folder.is_dir():
         raise SheetError(f"{folder} is not a folder")
+    match = _expression(pattern)
+    rows, others = [], []
+    try:
+        paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != SHEET)
+    except OSError as exc:
+        raise SheetError(f"{folder} cannot be searched ({exc})") from exc
+    for path in paths:
+        relative = path.relative_to(folder).as_posix()
+        found = match.fullmatch(relative if "/" in pattern else path.name)
+        if found and not _place(folder, relative)[1]:
+            fields = {name: text.strip() for name, text in found.groupdict().items()}
+            rows.append({"file": _writable(relative), **fields})
+        else:
+            others.append(relative.encode(errors="backslashreplace").decode())
+    if not rows:
+        told = f", e.g. {others[0]}" if others else ""
+        raise SheetError(f"no file in {folder} matches {pattern!r}{told}")
+    sheet = pd.DataFrame(rows, dtype=object)
+    return _filled(sheet), others
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
     fields = re.findall(r"\{(\w*)\}", pattern)
     bad = [f for f in fields if not f.isidentifier()] + [f for f in fields if fields.count(f) > 1]
     if bad or not fields:
@@ -208,22 +233,30 @@ def sheet_from_names(folder: str | Path, pattern: str) -> tuple[pd.DataFrame, li
         )
     if "compound" not in fields and "sample" not in fields:
         raise SheetError(f"pattern {pattern!r}: expected a field {{compound}} or {{sample}}")
-    parts = re.split(r"(\{\w+\})", pattern)
-    expression = "".join(f"(?P<{p[1:-1]}>[^/]+?)" if p[:1] == "{" else re.escape(p) for p in parts)
-    match = re.compile(expression + r"(\.gz)?")
-    rows, others = [], []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != SHEET):
-        relative = path.relative_to(folder).as_posix()
-        found = match.fullmatch(relative if "/" in pattern else path.name)
-        if found:
-            rows.append({"file": relative, **found.groupdict()})
-        else:
-            others.append(relative)
-    if not rows:
-        shown = f", e.g. {others[0]}" if others else ""
-        raise SheetError(f"no file in {folder} matches {pattern!r}{shown}")
-    sheet = pd.DataFrame(rows, dtype=object)
-    return _filled(sheet), others
+    for field in fields:
+        if field == "file" or reserved(field):
+            raise SheetError(f"pattern {pattern!r}: a field may not be called {{{field}}}")
+    if re.search(r"\}\{\w+\}", pattern):
+        raise SheetError(
+            f"pattern {pattern!r}: nothing between two fields tells where one ends; put in what "
+            f"stands there"
+        )
+    before, *parts = re.split(r"\{(\w+)\}", pattern)
+    steps = [f"(?P<{f}>[^/]+?){re.escape(t)}" for f, t in zip(parts[::2], parts[1::2], strict=True)]
+    # a field ends where what follows it first stands: tried again from there, a name of many such
+    # places would take for ever
+    steps = [*(f"(?>{step})" for step in steps[:-1]), steps[-1]]
+    return re.compile(re.escape(before) + "".join(steps) + r"(\.gz)?")
+
+
+def _writable(name: str) -> str:
+    """Return a file's name if a sheet can hold it."""
+    if name != name.strip() or "\r" in name or name != name.encode(errors="replace").decode():
+        raise SheetError(
+            f"{name!r} begins or ends with a space, or has characters that are no text: no sheet "
+            f"can name it. Rename the file"
+        )
+    return name
 
 
 def _filled(sheet: pd.DataFrame) -> pd.DataFrame:

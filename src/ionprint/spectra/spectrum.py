@@ -10,6 +10,21 @@ from ionprint.errors import SpectrumError
 LIGHTEST = 0.5
 """m/z (u) below which no ion can be; H- is at 1.008."""
 
+PULSES = (
+    "Correct `pulses` in the sheet, or spectra.dead_time.pulses: shots of the whole measurement, "
+    "all pixels and frames"
+)
+"""What to do about pulses that cannot be."""
+
+
+def most_ions(pulses: float) -> float:
+    """Return how many ions of a kind can have come where one pulse in all registered none.
+
+    With N pulses and n < N registered, -N ln(1 - n / N) came (see `correct_dead_time`), so N ln(N)
+    at most; with n = N nothing tells how many.
+    """
+    return pulses * math.log(max(pulses, 1.0)) if math.isfinite(pulses) else math.inf
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -32,6 +47,9 @@ class Spectrum:
         The export's comment lines.
     pulses : float
         Primary-ion pulses of the measurement, where known: a pulse gives a peak one count at most.
+    sparse : bool
+        Whether the export left out rows, so that it may have been measured beyond its first and
+        last one.
     """
 
     file: str
@@ -40,6 +58,7 @@ class Spectrum:
     step: float
     metadata: dict[str, str] = field(default_factory=dict)
     pulses: float = math.inf
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         if self.counts.ndim != 1 or not self.counts.size:
@@ -95,7 +114,17 @@ class Spectrum:
         -------
         ndarray
             Variance over area; 1 where the pulses are not known.
+
+        Raises
+        ------
+        SpectrumError
+            An area is more than the pulses can have given, see `most_ions`.
         """
+        if np.max(areas, initial=0.0) > most_ions(self.pulses):
+            raise SpectrumError(
+                f"{self.file}: {np.max(areas):.6g} ions in one peak from {self.pulses:.10g} "
+                f"primary-ion pulses, each of which gives it one count at most. {PULSES}"
+            )
         rate = np.maximum(areas / self.pulses, 1e-9)
         return np.expm1(rate) / rate
 

@@ -177,6 +177,7 @@ def _rebuilt(
     if not cfg.evaluation.rebuild_peaks or cfg.dataset.areas or cfg.spectra.peak_list:
         return None
     from ionprint.models.evaluation import predicted_with
+    from ionprint.spectra.extent import unmeasured_of_all
     from ionprint.spectra.search import summed
     from ionprint.spectra.table import PeakTable
     from ionprint.stages.peaks import areas_of, calibrated_references, peak_list
@@ -189,6 +190,9 @@ def _rebuilt(
         total = summed([spectra[row] for row in train], cfg.dataset.mz_max)
         with silence():  # one bar is enough
             peaks = peak_list(cfg, total)
+            # the list of all spectra has none that one of them did not measure
+            _, below, above = unmeasured_of_all(spectra, peaks.mz, peaks.width, total.end)
+            peaks = peaks.take(~(below | above).any(axis=0))
             areas, _, _ = areas_of(cfg, spectra, total, peaks)
         X = PeakTable(samples, peaks.mz, areas).inputs(cfg.normalisation.column)
         params = best["outer"][i]["params"] if inside else best["params"]

@@ -131,8 +131,8 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
 
     folder = Path(cfg.dataset.path)
     sheet = read_sheet(folder, cfg.dataset.polarity)
-    calibrated, total, skipped, ions = calibrated_spectra(read_all(folder, sheet, cfg), cfg)
-    peaks = peak_list(cfg, total)
+    raw, copies = read_all(folder, sheet, cfg)
+    calibrated, total, peaks, skipped, ions = covered_spectra(raw, cfg)
     spectra = [c.spectrum for c in calibrated]
     areas, errors, integrate = areas_of(cfg, spectra, total, peaks)
 
@@ -157,7 +157,7 @@ def peaks_from_spectra(cfg: "DictConfig") -> PeakData:
         found=peaks,
         total=total,
         sums=sample_sums(spectra, samples, total),
-        remarks=[*(f"set aside: {reason}" for reason in skipped), *remarks],
+        remarks=[*(f"set aside: {reason}" for reason in copies + skipped), *remarks],
         method=method_of(cfg, peaks, integrate, *ions),
     )
 
@@ -209,8 +209,9 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
     import numpy as np
 
     from ionprint.spectra.area_table import align, read_area_table
+    from ionprint.spectra.copies import copied_areas, set_aside
     from ionprint.spectra.search import Peaks, read_borders
-    from ionprint.spectra.sheet import read_sheet
+    from ionprint.spectra.sheet import SHEET, read_sheet
     from ionprint.spectra.table import PeakTable
 
     folder = Path(cfg.dataset.path)
@@ -222,7 +223,11 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
         mz = np.unique(given.mz.round(4))
         lower = upper = np.full(mz.size, np.nan)
     areas, warnings = align(given, mz, cfg.spectra.align_ppm)
-    areas = areas[[given.spectra.index(file) for file in sheet["file"]]]
+    place = {name: row for row, name in enumerate(given.spectra)}
+    rows = sheet["file"].map(place).to_numpy()
+    copies, told = set_aside(copied_areas(given.areas[rows]), sheet, f"{folder / SHEET}")
+    sheet, rows = sheet.drop(index=copies).reset_index(drop=True), np.delete(rows, copies)
+    areas = areas[rows]
     source = "simulated" if given.simulated else "measured"
     table = PeakTable(sheet.assign(source=source), mz, areas)
 
@@ -245,7 +250,7 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
         found=peaks,
         total=None,
         sums=None,
-        remarks=warnings,
+        remarks=[*(f"set aside: {reason}" for reason in told), *warnings],
     )
 
 
@@ -299,7 +304,9 @@ def in_parallel(work: Callable, items: Sequence, what: str, workers: int | None)
         return [future.result() for future in progress(waiting, what)]
 
 
-def read_all(folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig") -> "list[Spectrum]":
+def read_all(
+    folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig"
+) -> "tuple[list[Spectrum], list[str]]":
     """Read all spectra and give back what dead time took, or name all that cannot be read.
 
     Parameters
@@ -307,18 +314,28 @@ def read_all(folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig") -> "list[Sp
     sheet : DataFrame
         From `read_sheet`; columns pulses, dead_time_ns and channel_ns go before the configuration.
 
+    Returns
+    -------
+    spectra : list of Spectrum
+    copies : list of str
+        Which files are left out because they repeat another.
+
     Raises
     ------
     SpectrumError
         With a line for each bad file.
+    SheetError
+        Two rows say different things of one measurement.
     """
     from ionprint.errors import SpectrumError, listed
+    from ionprint.spectra.copies import copied_spectra, set_aside, sketch
     from ionprint.spectra.dead_time import without_dead_time
     from ionprint.spectra.reading import read_spectrum
+    from ionprint.spectra.sheet import SHEET
 
     mz_max, least = cfg.dataset.mz_max, cfg.spectra.min_range * cfg.dataset.mz_max
 
-    def read(row: dict) -> "Spectrum | SpectrumError":
+    def read(row: dict) -> "tuple[Spectrum, np.ndarray] | SpectrumError":
         try:
             spectrum = read_spectrum(folder / row["file"], row["file"])
             if spectrum.end**2 < least:
@@ -326,7 +343,7 @@ def read_all(folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig") -> "list[Sp
                     f"{row['file']}: ends at m/z {spectrum.end**2:.1f}, expected {mz_max:g}. Cut "
                     f"off? Export it again, or lower dataset.mz_max for all."
                 )
-            return without_dead_time(spectrum, **dead_time(row, cfg))
+            return without_dead_time(spectrum, **dead_time(row, cfg)), sketch(spectrum.counts)
         except SpectrumError as exc:
             return exc
 
@@ -337,7 +354,9 @@ def read_all(folder: Path, sheet: "pd.DataFrame", cfg: "DictConfig") -> "list[Sp
             f"{len(problems)} of {len(sheet)} spectra in {folder} cannot be used:\n"
             f"{listed(problems)}"
         )
-    return done
+    spectra, sketches = zip(*done, strict=True)
+    copies, told = set_aside(copied_spectra(sketches), sheet, f"{folder / SHEET}")
+    return [s for place, s in enumerate(spectra) if place not in copies], told
 
 
 def dead_time(row: dict, cfg: "DictConfig") -> dict[str, float | None]:
@@ -496,6 +515,45 @@ def calibrated_spectra(
     return calibrated, total, skipped, known
 
 
+def covered_spectra(
+    raw: "list[Spectrum]", cfg: "DictConfig"
+) -> "tuple[list[Calibrated], Spectrum, Peaks, list[str], tuple[dict[str, float], float]]":
+    """Calibrate all spectra and search their peaks, each of which all of them have measured.
+
+    Returns
+    -------
+    calibrated, total, skipped, ions
+        As `calibrated_spectra`.
+    peaks : Peaks
+        Third of them.
+
+    Raises
+    ------
+    SpectrumError
+        A spectrum did not measure a peak that others have: with a line for each; with
+        `spectra.on_bad=skip` only if they are half of them or more.
+    """
+    from ionprint.errors import SpectrumError, listed
+    from ionprint.spectra.extent import short_of
+
+    left_out: list[str] = []
+    while True:
+        calibrated, total, skipped, ions = calibrated_spectra(raw, cfg)
+        peaks = peak_list(cfg, total)
+        short = short_of([c.spectrum for c in calibrated], peaks.mz, peaks.width, total.end)
+        if not short:
+            return calibrated, total, peaks, left_out + skipped, ions
+        if cfg.spectra.on_bad != "skip" or 2 * len(short) >= len(calibrated):
+            raise SpectrumError(
+                f"{len(short)} of {len(calibrated)} spectra did not measure all peaks, which would "
+                f"be taken as zero:\n{listed(list(short.values()))}\nExport all over one range, "
+                f"with the rows without counts, or leave out the rows of the sheet that are odd. "
+                f"To go on without fewer than half of them: spectra.on_bad=skip"
+            )
+        left_out += short.values()
+        raw = [s for s in raw if s.file not in short]
+
+
 def peak_list(cfg: "DictConfig", total: "Spectrum") -> "Peaks":
     """Return the given peak list, or the peaks found in the sum of the calibrated spectra."""
     from ionprint.spectra.search import find_peaks, given_peaks
@@ -526,7 +584,7 @@ def calibrated_references(cfg: "DictConfig", files: list[str]) -> "list[Spectrum
 
     folder = Path(cfg.dataset.path)
     sheet = read_sheet(folder, cfg.dataset.polarity).set_index("file", drop=False).loc[files]
-    calibrated = calibrated_spectra(read_all(folder, sheet, cfg), cfg)[0]
+    calibrated = calibrated_spectra(read_all(folder, sheet, cfg)[0], cfg)[0]
     return [c.spectrum for c in calibrated]
 
 

@@ -37,10 +37,13 @@ def main(args: list[str]) -> int:
     from ionprint.stages.terminal import summary
 
     path = Path(options.folder) / SHEET
-    if path.exists() and not options.force:
-        raise SheetError(f"{path} is there already; --force replaces it")
-    sheet, others = sheet_from_names(options.folder, options.pattern)
-    path.write_text(csv_text(sheet), encoding="utf-8", newline="")
+    try:
+        if path.exists() and not options.force:
+            raise SheetError(f"{path} is there already; --force replaces it")
+        sheet, others = sheet_from_names(options.folder, options.pattern)
+        path.write_text(csv_text(sheet), encoding="utf-8", newline="")
+    except OSError as exc:
+        raise SheetError(f"{path} cannot be written ({exc})") from exc
 
     counts = sheet["compound"].value_counts(sort=False)
     missed = f"{len(others)} files do not match, e.g. {others[0]}" if others else ""
