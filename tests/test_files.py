@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from yaml import YAMLError
 
 from ionprint.errors import IonprintError, masked, of_disk
-from ionprint.files import cell, fresh_folder, plain, read_table, read_yaml, write_table, write_yaml
+from ionprint.files import (
+    as_cell,
+    fresh_folder,
+    of_cell,
+    read_table,
+    read_yaml,
+    write_table,
+    write_yaml,
+)
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=20)
 
@@ -24,10 +32,10 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size
 @example("'=1")
 @example("''@x")
 def test_a_cell_is_text_to_a_spreadsheet_and_comes_back(text):
-    shown = cell(text)
+    shown = as_cell(text)
     assert shown[0] not in "=+-@\t\r"
-    assert plain(shown) == text
-    assert (cell(-1.5), cell(None)) == (-1.5, None)
+    assert of_cell(shown) == text
+    assert (as_cell(-1.5), as_cell(None)) == (-1.5, None)
 
 
 def test_tables_of_hostile_names_come_back(tmp_path):

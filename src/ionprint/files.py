@@ -145,32 +145,32 @@ COMMAND = re.compile(r"'*[=+@\t\r-]")
 """What a spreadsheet may take for a formula, or what was marked not to be one."""
 
 
-def cell(value: Any) -> Any:
+def as_cell(value: Any) -> Any:
     """Return a value for a cell that a spreadsheet takes for text, whatever it begins with.
 
-    Numbers stay; `plain` gives the text back.
+    Numbers stay; `of_cell` gives the text back.
 
     Examples
     --------
-    >>> cell("=1+1"), cell("LiH"), cell(-1.5)
+    >>> as_cell("=1+1"), as_cell("LiH"), as_cell(-1.5)
     ("'=1+1", 'LiH', -1.5)
     """
     return f"'{value}" if isinstance(value, str) and COMMAND.match(value) else value
 
 
-def plain(text: Any) -> Any:
-    """Return the text of a cell that `cell` made."""
+def of_cell(text: Any) -> Any:
+    """Return the text of a cell that `as_cell` made."""
     marked = isinstance(text, str) and text[:1] == "'" and COMMAND.match(text)
     return text[1:] if marked else text
 
 
 def csv_text(frame: Any) -> str:
-    """Return a DataFrame as CSV with LF line ends, its texts as `cell` writes them."""
+    """Return a DataFrame as CSV with LF line ends, its texts as `as_cell` writes them."""
     frame = frame.copy()
     for column in frame.columns:
         if frame[column].dtype.kind not in "biufc":
-            frame[column] = frame[column].map(cell)
-    return frame.rename(columns=cell).to_csv(index=False, lineterminator="\n")
+            frame[column] = frame[column].map(as_cell)
+    return frame.rename(columns=as_cell).to_csv(index=False, lineterminator="\n")
 
 
 TEXTS = (
@@ -205,8 +205,8 @@ def read_table(path: Path) -> Any:
         na_values={c: ["", "nan"] for c in columns if c not in texts},
     )
     for column in frame.columns[frame.dtypes == "str"]:
-        frame[column] = frame[column].map(plain, na_action="ignore")
-    return frame.rename(columns=plain)
+        frame[column] = frame[column].map(of_cell, na_action="ignore")
+    return frame.rename(columns=of_cell)
 
 
 def read_json(path: Path) -> Any:

@@ -342,3 +342,14 @@ def test_names_of_a_table_are_checked_like_files(tmp_path):
 def test_an_empty_table_has_none_of_the_spectra(tmp_path):
     with pytest.raises(SheetError, match=r"line 2: the area table has no spectrum 'a1\.txt'"):
         read_with_spectra(tmp_path, GOOD, [])
+
+
+def test_names_that_look_like_formulas_go_into_the_sheet_as_text_and_come_back(tmp_path, capsys):
+    from ionprint.cli import main
+
+    for name in ("=LiH_1.txt", "=LiH_2.txt", "-Li2O_1.txt", "-Li2O_2.txt"):
+        (tmp_path / name).touch()
+    assert main(["samples", str(tmp_path), "--pattern", "{compound}_{spot}.txt"]) == 0
+    text = (tmp_path / "samples.csv").read_text()
+    assert all(line[0] not in "=-" for line in text.splitlines())
+    assert sorted(set(read_sheet(tmp_path)["compound"])) == ["-Li2O", "=LiH"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ionprint.errors import SheetError, listed
+from ionprint.files import of_cell
 
 MOST_COLUMNS = 16_384
 """Of a spreadsheet (Excel); more are no sheet."""
@@ -152,7 +153,7 @@ def _split(text: str, separator: str, path: Path) -> list[tuple[int, list[str]]]
     found, line = [], 1
     try:
         for row in reader:
-            cells = [cell.strip() for cell in row]
+            cells = [of_cell(cell.strip()) for cell in row]
             if any(cells):
                 found.append((line, cells))
             line = reader.line_num + 1

@@ -186,9 +186,9 @@ def _told(answers: list[dict[str, Any]], model: "Model", kind: str) -> None:
     elif kind == "csv":
         import csv
 
-        from ionprint.files import cell
+        from ionprint.files import as_cell
 
-        rows = [{cell(k): cell(v) for k, v in row_of(answer).items()} for answer in answers]
+        rows = [{as_cell(k): as_cell(v) for k, v in row_of(answer).items()} for answer in answers]
         table = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
