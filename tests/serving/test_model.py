@@ -170,7 +170,7 @@ def test_a_spectrum_that_begins_above_the_models_ions_is_refused(
         assert caught.value.field == file
         begins, number = re.search(r"m/z ([\d.]+), above (\d+) ions", str(caught.value)).groups()
         assert float(begins) > low
-        assert int(number) in np.sum(model.mz < float(begins)) + [0, 1]
+        assert int(number) in np.sum(model.mz < float(begins)) + [-1, 0, 1]  # rounded
     measured(
         f"spectra cut below m/z {low} refused by a model, of {len(files)}", refused, len(files)
     )

@@ -547,8 +547,8 @@ def covered_spectra(
             raise SpectrumError(
                 f"{len(short)} of {len(calibrated)} spectra did not measure all peaks, which would "
                 f"be taken as zero:\n{listed(list(short.values()))}\nExport all over one range, "
-                f"with the rows without counts, or leave out the rows of the sheet that are odd. "
-                f"To go on without fewer than half of them: spectra.on_bad=skip"
+                f"with the rows without counts; or lower dataset.mz_max; or leave the odd ones out "
+                f"of the sheet. To go on without fewer than half of them: spectra.on_bad=skip"
             )
         left_out += short.values()
         raw = [s for s in raw if s.file not in short]
