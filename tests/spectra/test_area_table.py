@@ -144,7 +144,6 @@ def test_names_of_another_encoding_are_read(tmp_path):
         ("m/z\tA\n17.003\tmany\n", ["line 2: area of 'A' is 'many', expected a number"]),
         ("m/z\tA\n17.003\t\n", ["line 2: area of 'A' is ''"]),
         ("m/z\tA\nOH-\t5\n", ["line 2: m/z is 'OH-', expected a number"]),
-        ("m/z\tA\n17.003\t1e300\n", ["line 2: area of 'A' is 1e+300, expected finite"]),
         ("m/z\tA\n17.003\t-5\n", ["line 2: area of 'A' is -5, expected finite, not negative"]),
         ("m/z\tA\n17.003\tinf\n", ["line 2: area of 'A' is inf"]),
         ("m/z\tA\n17.003\tNaN\n", ["line 2: area of 'A' is nan"]),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ionprint.errors import DataError, SheetError, listed
-from ionprint.spectra.reading import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -291,9 +290,7 @@ def _schema() -> "DataFrameSchema":
             "column": Column(str),
             "spectrum": column(str, lambda s: s != "", "the name of a spectrum"),
             "mz": column(float, lambda m: (m > 0) & (m <= HEAVIEST), f"0 to {HEAVIEST:,.0f} u"),
-            "area": column(
-                float, lambda a: (a >= 0) & (a <= LARGEST), "finite, not negative, 9e15 at most"
-            ),
+            "area": column(float, lambda a: np.isfinite(a) & (a >= 0), "finite, not negative"),
         },
         strict=True,
     )
