@@ -170,7 +170,7 @@ def test_a_spectrum_that_begins_above_the_models_ions_is_refused(
         assert caught.value.field == file
         begins, number = re.search(r"m/z ([\d.]+), above (\d+) ions", str(caught.value)).groups()
         assert float(begins) > low
-        assert abs(int(number) - np.sum(model.mz < float(begins))) <= 1  # one on the edge
+        assert int(number) in np.sum(model.mz < float(begins)) + [-1, 0, 1]  # rounded
     measured(
         f"spectra cut below m/z {low} refused by a model, of {len(files)}", refused, len(files)
     )
@@ -238,7 +238,7 @@ def test_no_pickle_is_read(finished, tmp_path):
     shutil.copytree(finished / "outputs/model", tmp_path / "model")
     np.savez(tmp_path / "model/reading.npz", mz=np.array([{"a": 1}], dtype=object))
     seal(tmp_path / "model")
-    with pytest.raises(ModelFileError, match="expected numbers or text"):
+    with pytest.raises(ModelFileError, match="allow_pickle=False"):
         Model.of_folder(tmp_path / "model")
 
 

@@ -53,7 +53,7 @@ def test_a_gap_that_chance_does_not_make_is_one(few, low):
     extents = extent(short, np.sqrt(MZ[0]), np.sqrt(MZ[-1]))
     assert extents[0] ** 2 == pytest.approx(low, abs=0.1)
     assert extents[1] == np.inf
-    below, above = unmeasured(extents, MZ, WIDTH)
+    below, above = unmeasured(extents, MZ)
     assert below.tolist() == (low > MZ).tolist() and not above.any()
 
 

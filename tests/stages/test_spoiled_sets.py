@@ -157,6 +157,14 @@ def test_relabelled_rows_of_an_area_table_are_refused(sheet, capsys):
     assert f"{sheet['file'][2]} (sample" in told and "again (sample" in told
 
 
+def test_areas_that_no_detector_counts_are_refused(sheet, capsys):
+    frame = pd.DataFrame({"file": sheet["file"], "16.0": np.arange(1.0, 41), "17.0": 5e307})
+    frame.to_csv("data/areas.csv", index=False)
+    code, told = peaks_told(capsys, "dataset.areas=areas.csv")
+    assert code == 2
+    assert "has an area of 5e+307" in told
+
+
 @pytest.mark.parametrize("pulses", ["160", "1600"])
 def test_pulses_that_cannot_be_are_refused(sheet, capsys, pulses):
     own_data(None, sheet.assign(pulses=sheet["pulses"].where(sheet.index != 2, pulses)))

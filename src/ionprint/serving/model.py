@@ -382,9 +382,9 @@ class Model:
     def _unmeasured(self, found: Measured, name: str) -> tuple[np.ndarray, float | None]:
         """Return which peaks lie behind the end of a spectrum, and where that is (u)."""
         shares = self.reader.unmixing.members[:, : self.mz.size]
-        width, spectrum = self.method.width, found.calibrated.spectrum
-        extents = extent_by(shares, self.mz, width, found.areas, spectrum)
-        below, above = unmeasured(extents, self.mz, width)
+        spectrum = found.calibrated.spectrum
+        extents = extent_by(shares, self.mz, self.method.width, found.areas, spectrum)
+        below, above = unmeasured(extents, self.mz)
         if below.any():
             raise InputError(
                 name,

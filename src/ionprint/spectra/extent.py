@@ -176,9 +176,9 @@ def extent_by(
 
 
 def unmeasured(
-    extents: tuple[float, float] | np.ndarray, mz: np.ndarray, width: float
+    extents: tuple[float, float] | np.ndarray, mz: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return which peaks lie before the beginning and which behind the end of a spectrum.
+    """Return which peaks have their middle before the beginning or behind the end of a spectrum.
 
     Parameters
     ----------
@@ -186,15 +186,13 @@ def unmeasured(
         From `extent`.
     mz : ndarray, shape (n_peaks,)
         u.
-    width : float
-        Full width at half maximum (sqrt(u)). A peak is measured up to half of it to each side.
 
     Returns
     -------
     below, above : ndarray of bool, shape (n_peaks,) or (n_spectra, n_peaks)
     """
     x = np.sqrt(mz)
-    return x - width / 2 < extents[0], x + width / 2 > extents[1]
+    return x < extents[0], x > extents[1]
 
 
 def unmeasured_of_all(
@@ -209,7 +207,7 @@ def unmeasured_of_all(
     mz : ndarray, shape (n_peaks,)
         u, rising.
     width : float
-        As `unmeasured`.
+        Full width at half maximum of a peak (sqrt(u)).
     last : float
         End of the set's range (sqrt(u)).
 
@@ -226,7 +224,7 @@ def unmeasured_of_all(
         extents = np.array(
             [extent(s, first, highest, *out) for s, out in zip(spectra, expected, strict=True)]
         )
-        found = unmeasured(extents.T[..., None], mz, width)
+        found = unmeasured(extents.T[..., None], mz)
         # one that is cut hides others that are cut a little further in
         more = np.array([missing.any(axis=1) for missing in found])
         if (more <= cut).all():

@@ -208,8 +208,10 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
     """
     import numpy as np
 
+    from ionprint.errors import SheetError
     from ionprint.spectra.area_table import align, read_area_table
     from ionprint.spectra.copies import copied_areas, set_aside
+    from ionprint.spectra.reading import LARGEST
     from ionprint.spectra.search import Peaks, read_borders
     from ionprint.spectra.sheet import SHEET, read_sheet
     from ionprint.spectra.table import PeakTable
@@ -217,6 +219,12 @@ def peaks_from_areas(cfg: "DictConfig") -> PeakData:
     folder = Path(cfg.dataset.path)
     given = read_area_table(folder / cfg.dataset.areas)
     sheet = read_sheet(folder, cfg.dataset.polarity, given.spectra)
+    if given.areas.max() > LARGEST:
+        row = int(given.areas.max(axis=1).argmax())
+        raise SheetError(
+            f"{folder / cfg.dataset.areas}: {given.spectra[row]} has an area of "
+            f"{given.areas[row].max():g}, expected {LARGEST:g} at most: no detector counts so many"
+        )
     if cfg.spectra.peak_list:
         mz, lower, upper = read_borders(cfg.spectra.peak_list)
     else:
@@ -547,8 +555,8 @@ def covered_spectra(
             raise SpectrumError(
                 f"{len(short)} of {len(calibrated)} spectra did not measure all peaks, which would "
                 f"be taken as zero:\n{listed(list(short.values()))}\nExport all over one range, "
-                f"with the rows without counts, or leave out the rows of the sheet that are odd. "
-                f"To go on without fewer than half of them: spectra.on_bad=skip"
+                f"with the rows without counts; or lower dataset.mz_max; or leave the odd ones out "
+                f"of the sheet. To go on without fewer than half of them: spectra.on_bad=skip"
             )
         left_out += short.values()
         raw = [s for s in raw if s.file not in short]
