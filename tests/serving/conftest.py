@@ -62,6 +62,17 @@ class Server:
         """Send files, by name and content."""
         return self.ask("POST", f"/predict{include}", form(*files, fields=fields), FORM)
 
+    def memory(self):
+        """Return the most memory the process has had, in MB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+
+    def connect(self, data=b""):
+        """Open a connection and send bytes on it."""
+        made = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        made.sendall(data)
+        return made
+
     def raw(self, data, timeout=10.0):
         """Send bytes as they are and return all that comes back."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as sent:
@@ -89,13 +100,19 @@ def form(*files, fields=()):
 
 
 @contextlib.contextmanager
-def serving(model, *options, root, **env):
-    """Run `ionprint serve` in the folder `root` until it answers, on a free port."""
+def serving(model, *options, root, files=None, **env):
+    """Run `ionprint serve` in the folder `root` until it answers, on a free port.
+
+    `files` is the most that the process may have open.
+    """
     log = root / f"serve-{time.monotonic_ns()}.log"
     command = [sys.executable, "-m", "ionprint.cli", "serve", "--port", "0", *options]
+    command += ["--model", str(model)]
+    if files:
+        command = ["bash", "-c", f'ulimit -n {files}; exec "$@"', "-", *command]
     with log.open("w") as told:
         process = subprocess.Popen(
-            [*command, "--model", str(model)],
+            command,
             cwd=root, stdout=told, stderr=told, env=os.environ | {"PYTHONUNBUFFERED": "1"} | env,
         )  # fmt: skip
     try:

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import hmac
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import cache, partial
 from importlib.resources import files
 from urllib.parse import quote
 
@@ -15,64 +13,34 @@ from fastapi_offline import FastAPIOffline
 from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 import ionprint
 from ionprint.errors import IonprintError
 from ionprint.serving import schema
+from ionprint.serving.guard import SAFE, Guard, Limits, refusal
 from ionprint.serving.model import Model
-from ionprint.serving.service import BODY, EXTRAS, MOST_SPECTRA, Refused, Service
+from ionprint.serving.refusal import BODY, Refused
+from ionprint.serving.service import EXTRAS, MOST_SPECTRA, Service, Upload
+from ionprint.serving.spool import HELD, Room, Spool
+from ionprint.serving.weighing import LARGE
 
 AT_ONCE = 32 << 10
 """Bytes of a request for one list of peaks, which is read sooner than a thread is woken."""
-KEY = "X-API-Key"
-CLOSED = ("/predict", "/model", "/reload")
-"""What asks for the key, where there is one."""
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; connect-src 'self'; form-action 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
-"""The page loads nothing from elsewhere and is in no other page; plotly sets styles of its own."""
+READERS = 2
+"""Requests read at once: Python computes one at a time, and each takes memory. Of those larger than
+`LARGE` one, so that small ones never wait for two of them."""
+MOST_WAITING = 100
+"""Requests that wait for a reader; an export takes some 20 ms, so most of them for two seconds."""
+ROOM = 32
+"""Requests of the greatest size that there is room for on the disk, 2 GB of 64 MB each."""
 JSON, FORM = "application/json", "multipart/form-data"
-DOCS_POLICY = POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'")
-SAFE, DOCS_SAFE = (
-    [
-        (b"content-security-policy", policy.encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"no-referrer"),
-    ]
-    for policy in (POLICY, DOCS_POLICY)
-)
-"""Headers of every answer."""
 PAGE = {
     "": ("page.html", "text/html; charset=utf-8"),
     "page.css": ("page.css", "text/css; charset=utf-8"),
     "page.js": ("page.js", "text/javascript; charset=utf-8"),
 }
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the service bears.
-
-    Attributes
-    ----------
-    key : str or None
-        What a request has to show in `X-API-Key`, or behind `Authorization: Bearer`.
-    body : int
-        Bytes of a request.
-    seconds : float
-        For a request's body to arrive.
-    hosts : tuple of str
-        Names in the header `Host` that are answered; empty: all.
-    """
-
-    key: str | None = field(default=None, repr=False)
-    body: int = 64 << 20
-    seconds: float = 60.0
-    hosts: tuple[str, ...] = ()
 
 
 def create_app(service: Service, limits: Limits) -> FastAPI:
@@ -90,26 +58,15 @@ def create_app(service: Service, limits: Limits) -> FastAPI:
         redoc_url=None,
     )
     app.add_middleware(Guard, limits=limits)
-    app.add_exception_handler(Refused, lambda _, exc: _refusal(exc))
+    app.add_exception_handler(Refused, lambda _, exc: refusal(exc))
     app.add_exception_handler(HTTPException, _told)
     app.add_exception_handler(Exception, _failed)
 
+    readers, room = Readers(), Room(ROOM * limits.body)
+
     @app.post("/predict", **schema.predict(limits.key is not None))
     async def predict(request: Request) -> Response:
-        include = _include(request)
-        kind = _media_type(request)
-        if kind == JSON:
-            model, text = await _answered(service, await request.body(), include)
-        elif kind == FORM:
-            sent, numbers = await _form(request)
-            model, text = await run_in_threadpool(service.of_files, sent, numbers, include)
-        else:
-            raise Refused(415, ("content-type", f"got {kind[:60]!r}, expected {JSON} or {FORM}"))
-        answered = {"X-Ionprint-Model": model.identity["id"]}
-        if model.identity["name"]:
-            version = f"{model.identity['name']}/{model.identity['version']}"
-            answered["X-Ionprint-Version"] = quote(version)  # headers hold no other letters
-        return Response(text.encode(), media_type=JSON, headers=answered)
+        return await _read(request, service, readers, room, limits.seconds)
 
     @app.get("/health", **schema.health())
     async def health() -> JSONResponse:
@@ -124,7 +81,8 @@ def create_app(service: Service, limits: Limits) -> FastAPI:
         # a form of some other page could not send this type without being asked first
         if (kind := _media_type(request)) != JSON:
             raise Refused(415, ("content-type", f"got {kind[:60]!r}, expected {JSON}"))
-        await request.body()
+        async for _ in request.stream():  # nothing is expected in it
+            pass
         try:
             model = await run_in_threadpool(service.reload)
         except IonprintError as exc:
@@ -137,134 +95,149 @@ def create_app(service: Service, limits: Limits) -> FastAPI:
     return app
 
 
-class Guard:
-    """What every request passes: host, key, size, time; and headers that every answer has."""
+async def _read(
+    request: Request, service: Service, readers: "Readers", room: Room, seconds: float
+) -> Response:
+    """Answer a request for spectra to be read."""
+    include, kind = _include(request), _media_type(request)
+    if kind not in (JSON, FORM):
+        raise Refused(415, ("content-type", f"got {kind[:60]!r}, expected {JSON} or {FORM}"))
+    if kind == FORM:
+        _refuse_codecs(request)
+    async with Spool(room) as body:
+        await body.fill(request.stream())
+        if kind == JSON and body.size <= AT_ONCE:
+            records = service.records(body.read())
+            if len(records) == 1 and isinstance(records[0], dict) and "area" in records[0]:
+                return _sent(*service.of_records(records, include), room)
+        async with readers.turn(body.size > LARGE):
+            if await request.is_disconnected():  # while it waited
+                raise ClientDisconnect
+            if kind == JSON:
+                read = partial(service.of_json, body, include)
+                return await run_in_threadpool(lambda: _sent(*read(), room))
+            async with _form(request, body, seconds) as (sent, numbers):
+                read = partial(service.of_files, sent, numbers, include)
+                return await run_in_threadpool(lambda: _sent(*read(), room))
 
-    def __init__(self, app: Callable, limits: Limits) -> None:
-        self.app, self.limits = app, limits
+
+def _sent(model: Model, content: bytes, room: Room) -> Response:
+    """Return what is answered; if it is long it waits on the disk until the client takes it."""
+    answered = {"X-Ionprint-Model": model.identity["id"]}
+    if model.identity["name"]:
+        version = f"{model.identity['name']}/{model.identity['version']}"
+        answered["X-Ionprint-Version"] = quote(version)  # headers hold no other letters
+    if len(content) <= HELD:
+        return Response(content, media_type=JSON, headers=answered)
+    answer = Spool(room).put(content)
+    return InParts(answer.blocks(HELD), answer.size, JSON, answered, answer.close)
+
+
+class InParts(Response):
+    """A long answer, sent as its client takes it: one that does not holds no more than a part.
+
+    Parameters
+    ----------
+    parts : iterable of bytes
+    size : int
+        Of all of them.
+    kind : str
+        Media type.
+    headers : dict of str to str
+    close : callable, optional
+        Called at the end, however that comes.
+    """
+
+    def __init__(
+        self,
+        parts: Iterable[bytes],
+        size: int,
+        kind: str,
+        headers: dict[str, str],
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(None, 200, {**headers, "Content-Length": str(size)}, kind)
+        self.parts, self.close = parts, close
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
-        """Pass a request on, or refuse it."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        headers = {k.lower(): v for k, v in scope["headers"]}
-        body = _Body(receive, self.limits)
-        began = False
-
-        async def sending(message: dict) -> None:
-            nonlocal began
-            if message["type"] == "http.response.start":
-                began = True
-                if (
-                    not body.whole and b"expect" not in headers
-                ):  # who asks first is not made to send
-                    await body.discard()
-                docs = scope["path"].endswith(("/docs", "/openapi.json"))
-                added = DOCS_SAFE if docs else SAFE
-                closes = [] if body.whole else [(b"connection", b"close")]
-                message["headers"] = [*message["headers"], *added, *closes]
-            await send(message)
-
+        """Send it."""
+        head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         try:
-            self._check(scope["path"], headers)
-            await self.app(scope, body, sending)
-        except Refused as exc:
-            if not began:
-                await _refusal(exc)(scope, receive, sending)
-        except ClientDisconnect:
-            pass  # nobody is left to be answered
-
-    def _check(self, path: str, headers: dict[bytes, bytes]) -> None:
-        host = headers.get(b"host", b"").decode("latin-1").rpartition(":")
-        name = host[0] if host[1] and not host[2].endswith("]") else host[0] + host[1] + host[2]
-        if self.limits.hosts and name.lower() not in self.limits.hosts:
-            raise Refused(
-                400, ("host", f"got {name[:80]!r}, expected {' or '.join(self.limits.hosts)}")
-            )
-        if self.limits.key and path.rstrip("/").endswith(CLOSED):
-            shown = headers.get(KEY.lower().encode(), b"")
-            bearer = headers.get(b"authorization", b"")
-            if bearer[:7].lower() == b"bearer ":
-                shown = shown or bearer[7:].strip()
-            if not hmac.compare_digest(shown, self.limits.key.encode()):
-                raise Refused(401, (KEY, "missing or wrong; expected this server's key"))
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self.limits.body:
-            raise _too_much(self.limits)
+            await send(head)
+            for part in self.parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+                await asyncio.sleep(0)  # a client that is quick must not keep out the others
+            await send({"type": "http.response.body"})
+        finally:
+            self.close()
 
 
-class _Body:
-    """A request's body on its way in, which is to end in time and not to be too large."""
+class Readers:
+    """Who reads requests, a few at once; the others wait for their turn."""
 
-    def __init__(self, receive: Callable[[], Awaitable[dict]], limits: Limits) -> None:
-        self.receive, self.limits = receive, limits
-        self.until = asyncio.get_running_loop().time() + limits.seconds
-        self.size, self.whole = 0, False
+    def __init__(self) -> None:
+        self._any, self._large = asyncio.Semaphore(READERS), asyncio.Semaphore(1)
+        self._waiting = 0
 
-    async def __call__(self) -> dict:
-        if self.whole:  # what may come is the end of the connection
-            return await self.receive()
-        try:
-            async with asyncio.timeout_at(self.until):
-                message = await self._next()
-        except TimeoutError:
-            raise Refused(
-                408, (BODY, f"not all there after {self.limits.seconds:g} seconds")
-            ) from None
-        self.size += len(message.get("body", b""))
-        if self.size > self.limits.body:
-            raise _too_much(self.limits)
-        return message
+    @contextlib.asynccontextmanager
+    async def turn(self, large: bool) -> AsyncIterator[None]:
+        """Wait until a request may be read.
 
-    async def discard(self) -> None:
-        """Read what is left: who still sends when the connection closes never sees the answer."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self.until):
-                while not self.whole:
-                    await self._next()
-
-    async def _next(self) -> dict:
-        message = await self.receive()
-        self.whole = not message.get("more_body")
-        return message
-
-
-def _too_much(limits: Limits) -> Refused:
-    return Refused(413, (BODY, f"more than {limits.body:,} bytes"))
+        Raises
+        ------
+        Refused
+            Too many wait.
+        """
+        if self._waiting >= MOST_WAITING:
+            told = f"{MOST_WAITING} requests are waiting to be read; send it again later"
+            raise Refused(503, ("request", told))
+        async with contextlib.AsyncExitStack() as held:
+            self._waiting += 1
+            try:
+                for slots in (self._large, self._any) if large else (self._any,):
+                    await held.enter_async_context(slots)
+            finally:
+                self._waiting -= 1
+            yield
 
 
 def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _answered(service: Service, body: bytes, include: tuple[str, ...]) -> tuple[Model, str]:
-    """Answer JSON, in a thread where it takes more than a few milliseconds."""
-    if len(body) > AT_ONCE:
-        return await run_in_threadpool(service.of_json, body, include)
-    records = service.records(body)
-    if len(records) == 1 and isinstance(records[0], dict) and "area" in records[0]:
-        return service.of_records(records, include)
-    return await run_in_threadpool(service.of_records, records, include)
-
-
-async def _form(request: Request) -> tuple[list[tuple[str, bytes]], dict[str, str]]:
-    """Return the files of a form, by name and content, and its numbers."""
-    # names would be read in any of Python's codecs, some of which are no text at all
+def _refuse_codecs(request: Request) -> None:
+    """Names would be read in any of Python's codecs, some of which are no text at all."""
     options = parse_options_header(request.headers["content-type"])[1]
     if (charset := options.get(b"charset", b"utf-8").lower()) not in (b"utf-8", b"utf8"):
         raise Refused(415, ("content-type", f"got charset {charset[:40]!r}, expected utf-8"))
+
+
+@contextlib.asynccontextmanager
+async def _form(
+    request: Request, body: Spool, seconds: float
+) -> AsyncIterator[tuple[list[Upload], dict[str, str]]]:
+    """Yield the files of a form, by name and content, and its numbers."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        for block in body.blocks(HELD):
+            yield block
+            await asyncio.sleep(0)  # others are answered between
+
+    most = {"max_files": MOST_SPECTRA, "max_fields": 10, "max_part_size": 1 << 20}
     try:
-        form = await request.form(max_files=MOST_SPECTRA, max_fields=10, max_part_size=1 << 20)
-    except (MultiPartException, HTTPException) as exc:
-        reason = str(getattr(exc, "message", None) or getattr(exc, "detail", exc))
-        raise Refused(400, (BODY, f"not a form with files: {reason[:200]}")) from exc
-    sent: list[tuple[str, bytes]] = []
+        async with asyncio.timeout(seconds):
+            form = await MultiPartParser(request.headers, parts(), **most).parse()
+    except MultiPartException as exc:
+        raise Refused(400, (BODY, f"not a form with files: {exc.message[:200]}")) from exc
+    except TimeoutError:
+        told = f"not all was read within {seconds:g} seconds; send fewer at once"
+        raise Refused(413, (BODY, told)) from None
+    sent: list[Upload] = []
     numbers: dict[str, str] = {}
     try:
         for name, value in form.multi_items():
             if name == "files" and not isinstance(value, str):
-                sent.append((_plain_name(value.filename), await value.read()))
+                sent.append((_plain_name(value.filename), value.file))
             elif name in ("primary_ions", "pulses") and isinstance(value, str):
                 if name in numbers:
                     raise Refused(422, (name, "stands there twice; it is of all files"))
@@ -274,9 +247,9 @@ async def _form(request: Request) -> tuple[list[tuple[str, bytes]], dict[str, st
                     422,
                     (name[:60] or BODY, "not known; expected files, and primary_ions or pulses"),
                 )
+        yield sent, numbers
     finally:
         await form.close()
-    return sent, numbers
 
 
 def _plain_name(name: str | None) -> str:
@@ -291,11 +264,6 @@ def _include(request: Request) -> tuple[str, ...]:
         known = " or ".join(EXTRAS)
         raise Refused(422, ("include", f"got {sorted(unknown)[0][:40]!r}, expected {known}"))
     return asked
-
-
-def _refusal(exc: Refused) -> JSONResponse:
-    headers = {"WWW-Authenticate": "Bearer"} if exc.status == 401 else None
-    return JSONResponse({"errors": exc.problems}, exc.status, headers)
 
 
 async def _told(_: Request, exc: Exception) -> JSONResponse:
@@ -327,5 +295,6 @@ def _plotly_bytes() -> bytes:
 
 async def _plotly() -> Response:
     content = await run_in_threadpool(_plotly_bytes)
+    parts = (content[start : start + HELD] for start in range(0, len(content), HELD))
     kept = {"Cache-Control": "public, max-age=86400"}
-    return Response(content, media_type="text/javascript; charset=utf-8", headers=kept)
+    return InParts(parts, len(content), "text/javascript; charset=utf-8", kept)

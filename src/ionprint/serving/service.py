@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
@@ -13,6 +13,9 @@ import orjson
 from ionprint.errors import InputError, IonprintError
 from ionprint.serving.given import TABLE, Given, of_file, of_record
 from ionprint.serving.model import Model, row_of, to_json
+from ionprint.serving.refusal import BODY, Refused
+from ionprint.serving.spool import Spool
+from ionprint.serving.weighing import LARGE, weigh
 
 MOST_SPECTRA = 1000
 """Spectra in one request."""
@@ -21,30 +24,21 @@ MOST_TOLD = 20
 MOST_PEAKS = 20_000
 """Peaks of one spectrum that is given as a list of them."""
 MOST_TABLE = 8 << 20
-"""Bytes of a table of peak areas, which needs a hundred times as many to be read."""
+"""Bytes of a table of peak areas."""
+MOST_CELLS = 800_000
+"""Cells of one: 1000 spectra of 800 peaks. Each takes 760 bytes to be read, 600 MB."""
 MOST_POINTS = 100_000
 """Bins of a spectrum that is sent back to be looked at."""
 MOST_SENT = 1_000_000
 """Such bins in one answer."""
-EXTRAS = ("rows", "profile")
-BODY = "body"
+EXTRAS = {"rows": "rows", "profile": "profiles"}
+"""What may be asked for besides, and where it stands in the answer."""
 
 
-class Refused(Exception):
-    """A request that cannot be answered.
-
-    Attributes
-    ----------
-    status : int
-        400 to 499.
-    problems : list of dict
-        field and reason of each.
-    """
-
-    def __init__(self, status: int, *problems: tuple[str, str]) -> None:
-        super().__init__(status, problems)
-        self.status = status
-        self.problems = [{"field": name, "reason": reason} for name, reason in problems]
+_TABLES = threading.Lock()
+"""One table is read at a time, for its memory."""
+Upload = tuple[str, BinaryIO]
+"""A file that was sent: its name and content."""
 
 
 @dataclass
@@ -94,14 +88,14 @@ class Service:
         _refuse_many(len(records), "spectra")
         return records
 
-    def of_records(self, records: list[Any], include: tuple[str, ...] = ()) -> tuple[Model, str]:
+    def of_records(self, records: list[Any], include: tuple[str, ...] = ()) -> tuple[Model, bytes]:
         """Answer records.
 
         Returns
         -------
         model : Model
             Which answered.
-        str
+        bytes
             JSON.
 
         Raises
@@ -113,16 +107,25 @@ class Service:
         ]
         return self._answered(sources, include)
 
-    def of_json(self, body: bytes, include: tuple[str, ...] = ()) -> tuple[Model, str]:
-        """Answer a body, see `records` and `of_records`."""
-        return self.of_records(self.records(body), include)
+    def of_json(self, body: Spool, include: tuple[str, ...] = ()) -> tuple[Model, bytes]:
+        """Answer a body, see `records` and `of_records`; a large one is parsed record by record."""
+        if body.size <= LARGE:
+            return self.of_records(self.records(body.read()), include)
+        weighed = weigh(body.blocks(), MOST_SPECTRA)
+        sources = []
+        for n, record in enumerate(self.records(weighed.frame)):
+            read = partial(_of_record, record, n)
+            if isinstance(record, list):  # where a record stood
+                read = partial(_of_part, body, weighed.places[record[0]], n)
+            sources.append((f"spectra[{n}]", read))
+        return self._answered(sources, include)
 
     def of_files(
         self,
-        files: list[tuple[str, bytes]],
+        files: list[Upload],
         numbers: dict[str, str],
         include: tuple[str, ...] = (),
-    ) -> tuple[Model, str]:
+    ) -> tuple[Model, bytes]:
         """Answer for files that were sent, by name and content.
 
         Parameters
@@ -151,13 +154,14 @@ class Service:
 
     def _answered(
         self, sources: list[tuple[str, Callable[[], list[Given]]]], include: tuple[str, ...]
-    ) -> tuple[Model, str]:
+    ) -> tuple[Model, bytes]:
         """Read and answer one after another, so that one spectrum at a time is in memory."""
         model = self.model  # one model for the whole request, whatever is loaded meanwhile
         until = time.monotonic() + self.seconds
         most = min(MOST_POINTS, MOST_SENT // len(sources))
-        answers: list[dict[str, Any]] = []
-        profiles: list[dict[str, Any]] = []
+        parts: dict[str, list[bytes]] = {"predictions": []} | {
+            EXTRAS[extra]: [] for extra in EXTRAS if extra in include
+        }
         problems: list[tuple[str, str]] = []
 
         def refuse_late(name: str) -> None:
@@ -177,21 +181,21 @@ class Service:
 
         for name, one in spectra():
             refuse_late(name)
-            _refuse_many(len(answers) + 1, name)
+            _refuse_many(len(parts["predictions"]) + 1, name)
             try:
-                answers.append(model.answer(one))
+                answer = model.answer(one)
+                parts["predictions"].append(to_json(answer).encode())
+                if "rows" in include:
+                    parts["rows"].append(to_json(row_of(answer)).encode())
                 if "profile" in include:
-                    profiles.append(profile(model, one, most))
+                    parts["profiles"].append(to_json(profile(model, one, most)).encode())
             except IonprintError as exc:
                 problems.append(_problem(name, exc, one))
         if problems:
             raise Refused(422, *problems[:MOST_TOLD])
-        whole: dict[str, Any] = {"predictions": answers}
-        if "rows" in include:
-            whole["rows"] = [row_of(answer) for answer in answers]
-        if "profile" in include:
-            whole["profiles"] = profiles
-        return model, to_json(whole)
+        # each is written by itself: all at once would lock the interpreter for seconds
+        lists = (b'"%s":[%s]' % (part.encode(), b",".join(has)) for part, has in parts.items())
+        return model, b"{%s}" % b",".join(lists)
 
     def about(self) -> dict[str, Any]:
         """Return what the model is, for people and programs that ask."""
@@ -248,10 +252,26 @@ def _of_record(record: Any, n: int) -> list[Given]:
     return [_bounded(of_record(record, f"spectrum {n + 1}"))]
 
 
-def _of_sent(name: str, content: bytes, more: dict[str, float]) -> list[Given]:
-    if name.lower().endswith(TABLE) and len(content) > MOST_TABLE:
+def _of_part(body: Spool, place: tuple[int, int], n: int) -> list[Given]:
+    return _of_record(_parsed(body.read(*place), f"spectra[{n}], "), n)
+
+
+def _of_sent(name: str, file: BinaryIO, more: dict[str, float]) -> list[Given]:
+    content = file.read()
+    if name.lower().endswith(TABLE):
+        _refuse_large(content)
+        with _TABLES:
+            return [_bounded(replace(one, **more)) for one in of_file(None, content, name)]
+    return [replace(one, **more) for one in of_file(None, content, name)]
+
+
+def _refuse_large(table: bytes) -> None:
+    if len(table) > MOST_TABLE:
         raise InputError("table", f"more than {MOST_TABLE:,} bytes; send it in parts")
-    return [_bounded(replace(one, **more)) for one in of_file(None, content, name)]
+    cells = sum(table.count(sign) for sign in b",;\t\n\r")
+    if cells > MOST_CELLS:
+        told = f"{cells:,} cells, expected {MOST_CELLS:,} at most; send it in parts"
+        raise InputError("table", told)
 
 
 def _bounded(given: Given) -> Given:
@@ -260,12 +280,12 @@ def _bounded(given: Given) -> Given:
     return given
 
 
-def _parsed(body: bytes) -> Any:
+def _parsed(body: bytes, where: str = "") -> Any:
     """Return what a body says; NaN, halves of characters and what is not UTF-8 are no JSON."""
     try:
         return orjson.loads(body)
     except ValueError as exc:
-        raise Refused(400, (BODY, f"not JSON: {str(exc)[:200]}")) from exc
+        raise Refused(400, (BODY, f"not JSON: {where}{str(exc)[:200]}")) from exc
 
 
 def _refuse_many(number: int, name: str) -> None:
