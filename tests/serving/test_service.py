@@ -321,6 +321,7 @@ FILES = [
     (b"a.csv", gzip.compress(b"file,6.015\na,1\n"), "", ""),
     (b"a.csv", b"m/z,a\n" + b"".join(b"%d.1,1\n" % n for n in range(1, 20_002)), "mz", "20,001"),
     (b"a.csv", b" " * (9 << 20), "table", "more than 8,388,608 bytes"),
+    (b"a.csv", b"file,6.015\n" + b"a,1\n" * 400_000, "table", "800,002 cells, expected 800,000"),
 ]
 
 

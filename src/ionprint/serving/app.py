@@ -66,26 +66,7 @@ def create_app(service: Service, limits: Limits) -> FastAPI:
 
     @app.post("/predict", **schema.predict(limits.key is not None))
     async def predict(request: Request) -> Response:
-        include, kind = _include(request), _media_type(request)
-        if kind not in (JSON, FORM):
-            raise Refused(415, ("content-type", f"got {kind[:60]!r}, expected {JSON} or {FORM}"))
-        if kind == FORM:
-            _refuse_codecs(request)
-        async with Spool(room) as body:
-            await body.fill(request.stream())
-            if kind == JSON and body.size <= AT_ONCE:
-                records = service.records(body.read())
-                if len(records) == 1 and isinstance(records[0], dict) and "area" in records[0]:
-                    return _sent(*service.of_records(records, include), room)
-            async with readers.turn(body.size > LARGE):
-                if await request.is_disconnected():
-                    raise ClientDisconnect
-                if kind == JSON:
-                    read = partial(service.of_json, body, include)
-                    return await run_in_threadpool(lambda: _sent(*read(), room))
-                async with _form(request, body, limits.seconds) as (sent, numbers):
-                    read = partial(service.of_files, sent, numbers, include)
-                    return await run_in_threadpool(lambda: _sent(*read(), room))
+        return await _read(request, service, readers, room, limits.seconds)
 
     @app.get("/health", **schema.health())
     async def health() -> JSONResponse:
@@ -114,13 +95,38 @@ def create_app(service: Service, limits: Limits) -> FastAPI:
     return app
 
 
-def _sent(model: Model, text: str, room: Room) -> Response:
+async def _read(
+    request: Request, service: Service, readers: "Readers", room: Room, seconds: float
+) -> Response:
+    """Answer a request for spectra to be read."""
+    include, kind = _include(request), _media_type(request)
+    if kind not in (JSON, FORM):
+        raise Refused(415, ("content-type", f"got {kind[:60]!r}, expected {JSON} or {FORM}"))
+    if kind == FORM:
+        _refuse_codecs(request)
+    async with Spool(room) as body:
+        await body.fill(request.stream())
+        if kind == JSON and body.size <= AT_ONCE:
+            records = service.records(body.read())
+            if len(records) == 1 and isinstance(records[0], dict) and "area" in records[0]:
+                return _sent(*service.of_records(records, include), room)
+        async with readers.turn(body.size > LARGE):
+            if await request.is_disconnected():  # while it waited
+                raise ClientDisconnect
+            if kind == JSON:
+                read = partial(service.of_json, body, include)
+                return await run_in_threadpool(lambda: _sent(*read(), room))
+            async with _form(request, body, seconds) as (sent, numbers):
+                read = partial(service.of_files, sent, numbers, include)
+                return await run_in_threadpool(lambda: _sent(*read(), room))
+
+
+def _sent(model: Model, content: bytes, room: Room) -> Response:
     """Return what is answered; if it is long it waits on the disk until the client takes it."""
     answered = {"X-Ionprint-Model": model.identity["id"]}
     if model.identity["name"]:
         version = f"{model.identity['name']}/{model.identity['version']}"
         answered["X-Ionprint-Version"] = quote(version)  # headers hold no other letters
-    content = text.encode()
     if len(content) <= HELD:
         return Response(content, media_type=JSON, headers=answered)
     answer = Spool(room).put(content)
@@ -160,6 +166,7 @@ class InParts(Response):
             await send(head)
             for part in self.parts:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
+                await asyncio.sleep(0)  # a client that is quick must not keep out the others
             await send({"type": "http.response.body"})
         finally:
             self.close()

@@ -8,15 +8,16 @@ from typing import Any
 
 import h11
 import uvicorn
-from h11._connection import DEFAULT_MAX_INCOMPLETE_EVENT_SIZE as LONGEST_HEAD
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ionprint.serving.guard import SAFE
 
+LONGEST_HEAD = 16 << 10
+"""Bytes of the head of a request; browsers and proxies send a tenth of it."""
 HEAD = 10.0
 """Seconds for the head of a request: a few hundred bytes, over the slowest of lines."""
 TAKEN = 15.0
-"""Seconds for the last 128 kB of an answer to be taken, and for a body on its way at the end."""
+"""Seconds for the last 128 kB of an answer to be taken."""
 ENDING = 2.0
 """Seconds for a body that is on its way when the server is told to stop."""
 MOST = 1000

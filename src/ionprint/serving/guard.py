@@ -45,7 +45,7 @@ class Limits:
     body : int
         Bytes of a request.
     seconds : float
-        For a request's body to arrive.
+        For a request's body to arrive, and for a form to be taken apart.
     hosts : tuple of str
         Names in the header `Host` that are answered; empty: all.
     """

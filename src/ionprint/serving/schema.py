@@ -148,6 +148,7 @@ def predict(closed: bool) -> dict[str, Any]:
             413: "The body is too large, or takes too long to read.",
             415: "Another media type.",
             422: "A spectrum cannot be read: which field, and why.",
+            503: "Far too many requests wait; the header Retry-After says when to come again.",
         },
         closed,
         requestBody={"required": True, "content": content},

@@ -24,7 +24,9 @@ MOST_TOLD = 20
 MOST_PEAKS = 20_000
 """Peaks of one spectrum that is given as a list of them."""
 MOST_TABLE = 8 << 20
-"""Bytes of a table of peak areas, which needs a hundred times as many to be read."""
+"""Bytes of a table of peak areas."""
+MOST_CELLS = 800_000
+"""Cells of one: 1000 spectra of 800 peaks. Each takes 760 bytes to be read, 600 MB."""
 MOST_POINTS = 100_000
 """Bins of a spectrum that is sent back to be looked at."""
 MOST_SENT = 1_000_000
@@ -33,6 +35,8 @@ EXTRAS = {"rows": "rows", "profile": "profiles"}
 """What may be asked for besides, and where it stands in the answer."""
 
 
+_TABLES = threading.Lock()
+"""One table is read at a time, for its memory."""
 Upload = tuple[str, BinaryIO]
 """A file that was sent: its name and content."""
 
@@ -84,14 +88,14 @@ class Service:
         _refuse_many(len(records), "spectra")
         return records
 
-    def of_records(self, records: list[Any], include: tuple[str, ...] = ()) -> tuple[Model, str]:
+    def of_records(self, records: list[Any], include: tuple[str, ...] = ()) -> tuple[Model, bytes]:
         """Answer records.
 
         Returns
         -------
         model : Model
             Which answered.
-        str
+        bytes
             JSON.
 
         Raises
@@ -103,7 +107,7 @@ class Service:
         ]
         return self._answered(sources, include)
 
-    def of_json(self, body: Spool, include: tuple[str, ...] = ()) -> tuple[Model, str]:
+    def of_json(self, body: Spool, include: tuple[str, ...] = ()) -> tuple[Model, bytes]:
         """Answer a body, see `records` and `of_records`; a large one is parsed record by record."""
         if body.size <= LARGE:
             return self.of_records(self.records(body.read()), include)
@@ -121,7 +125,7 @@ class Service:
         files: list[Upload],
         numbers: dict[str, str],
         include: tuple[str, ...] = (),
-    ) -> tuple[Model, str]:
+    ) -> tuple[Model, bytes]:
         """Answer for files that were sent, by name and content.
 
         Parameters
@@ -150,12 +154,12 @@ class Service:
 
     def _answered(
         self, sources: list[tuple[str, Callable[[], list[Given]]]], include: tuple[str, ...]
-    ) -> tuple[Model, str]:
+    ) -> tuple[Model, bytes]:
         """Read and answer one after another, so that one spectrum at a time is in memory."""
         model = self.model  # one model for the whole request, whatever is loaded meanwhile
         until = time.monotonic() + self.seconds
         most = min(MOST_POINTS, MOST_SENT // len(sources))
-        parts: dict[str, list[str]] = {"predictions": []} | {
+        parts: dict[str, list[bytes]] = {"predictions": []} | {
             EXTRAS[extra]: [] for extra in EXTRAS if extra in include
         }
         problems: list[tuple[str, str]] = []
@@ -180,18 +184,18 @@ class Service:
             _refuse_many(len(parts["predictions"]) + 1, name)
             try:
                 answer = model.answer(one)
-                parts["predictions"].append(to_json(answer))
+                parts["predictions"].append(to_json(answer).encode())
                 if "rows" in include:
-                    parts["rows"].append(to_json(row_of(answer)))
+                    parts["rows"].append(to_json(row_of(answer)).encode())
                 if "profile" in include:
-                    parts["profiles"].append(to_json(profile(model, one, most)))
+                    parts["profiles"].append(to_json(profile(model, one, most)).encode())
             except IonprintError as exc:
                 problems.append(_problem(name, exc, one))
         if problems:
             raise Refused(422, *problems[:MOST_TOLD])
         # each is written by itself: all at once would lock the interpreter for seconds
-        lists = (f'"{part}":[{",".join(texts)}]' for part, texts in parts.items())
-        return model, f"{{{','.join(lists)}}}"
+        lists = (b'"%s":[%s]' % (part.encode(), b",".join(has)) for part, has in parts.items())
+        return model, b"{%s}" % b",".join(lists)
 
     def about(self) -> dict[str, Any]:
         """Return what the model is, for people and programs that ask."""
@@ -254,9 +258,20 @@ def _of_part(body: Spool, place: tuple[int, int], n: int) -> list[Given]:
 
 def _of_sent(name: str, file: BinaryIO, more: dict[str, float]) -> list[Given]:
     content = file.read()
-    if name.lower().endswith(TABLE) and len(content) > MOST_TABLE:
+    if name.lower().endswith(TABLE):
+        _refuse_large(content)
+        with _TABLES:
+            return [_bounded(replace(one, **more)) for one in of_file(None, content, name)]
+    return [replace(one, **more) for one in of_file(None, content, name)]
+
+
+def _refuse_large(table: bytes) -> None:
+    if len(table) > MOST_TABLE:
         raise InputError("table", f"more than {MOST_TABLE:,} bytes; send it in parts")
-    return [_bounded(replace(one, **more)) for one in of_file(None, content, name)]
+    cells = sum(table.count(sign) for sign in b",;\t\n\r")
+    if cells > MOST_CELLS:
+        told = f"{cells:,} cells, expected {MOST_CELLS:,} at most; send it in parts"
+        raise InputError("table", told)
 
 
 def _bounded(given: Given) -> Given:

@@ -46,7 +46,8 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         default=60,
         metavar="SECONDS",
-        help="for a request to arrive, and for its spectra to be read (%(default)s)",
+        help="for a request to arrive, for its spectra to be read, and for the answer to be taken "
+        "(%(default)s)",
     )
     return made
 
