@@ -36,7 +36,7 @@ def description(results: Results, run_id: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-MARKUP = re.compile(r"([\\`*_{}\[\]()<>#|!~&])")
+MARKUP = re.compile(r"([\\`*{}\[\]()<>#|!~&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
 
 def plain(text: Any) -> str:
