@@ -157,6 +157,13 @@ def part(spectrum, low=0.0, high=1e9):
     return replace(spectrum, counts=spectrum.counts[first : last + 1].copy(), start=start)
 
 
+@pytest.mark.parametrize("low", [1.2, 2, 10])
+def test_a_list_of_peaks_that_begins_above_the_models_ions_is_refused(model, table, low):
+    some = table.mz > low
+    with pytest.raises(InputError, match=r"begins at m/z .*taken as zero: 1\.008 H-"):
+        model.answer(of_peaks(table.mz[some], table.areas[0][some], "cut"))
+
+
 @pytest.mark.parametrize("low", [1.2, 2, 5, 10])
 def test_a_spectrum_that_begins_above_the_models_ions_is_refused(
     model, finished, table, low, measured

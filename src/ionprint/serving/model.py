@@ -385,15 +385,19 @@ class Model:
         spectrum = found.calibrated.spectrum
         extents = extent_by(shares, self.mz, self.method.width, found.areas, spectrum)
         below, above = unmeasured(extents, self.mz)
+        self._refuse_below(below, float(extents[0] ** 2), name)
+        return above, float(extents[1] ** 2) if above.any() else None
+
+    def _refuse_below(self, below: np.ndarray, begins: float, name: str) -> None:
+        """Raise InputError where the model has ions below what was measured."""
         if below.any():
             raise InputError(
                 name,
-                f"begins at m/z {extents[0] ** 2:.2f}, above {below.sum()} ions of this model, "
+                f"begins at m/z {begins:.2f}, above {below.sum()} ions of this model, "
                 f"which would be taken as zero: {self._named(below)}. Export it from m/z "
                 f"{max(self.mz[0] - 0.5, LIGHTEST):.1f} on, with the rows without counts; or "
                 f"train a model on references that begin where it does",
             )
-        return above, float(extents[1] ** 2) if above.any() else None
 
     def _named(self, peaks: np.ndarray) -> str:
         """Return the ions of some peaks, those that weigh most first."""
@@ -403,12 +407,15 @@ class Model:
         return told + (f" and {order.size - NAMED} more" if order.size > NAMED else "")
 
     def _aligned(self, given: Given) -> Areas:
+        near = float(self.about["align_ppm"])
         if np.array_equal(given.mz, self.mz):
             own = theirs = np.arange(self.mz.size)
         else:
-            own, theirs = matches(self.mz, given.mz, float(self.about["align_ppm"]))
+            own, theirs = matches(self.mz, given.mz, near)
         covered = float(self.weight[own].sum())
         self.refuse_uncovered(covered, given.name)
+        begins = float(given.mz[0])
+        self._refuse_below(self.mz < begins * (1 - near * 1e-6), begins, given.name)
         areas = np.zeros(self.mz.size)
         areas[own] = given.areas[theirs]
         beside = np.delete(given.areas, theirs)
