@@ -143,7 +143,11 @@ class Pool:
         place = {future.key: n for n, future in zip(numbers, futures, strict=True)}
         found: dict[int, Any] = {}
         try:
-            for future in as_completed(futures, loop=self._client.loop):
+            waiting = as_completed(futures, loop=self._client.loop)
+            for future in waiting:
+                if future.status in ("lost", "pending"):
+                    waiting.add(future)  # its result went with its worker and is made again
+                    continue
                 if future.status == "finished":
                     found[place[future.key]] = future.result()
                 elif future.status == "error":
