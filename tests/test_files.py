@@ -124,12 +124,10 @@ def test_a_full_disk_ends_in_words_and_leaves_results(with_results, contents, st
     def full():
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 
-    done = subprocess.run(
-        [sys.executable, "-m", "ionprint.cli", stage],
-        preexec_fn=full,
-        capture_output=True,
-        text=True,
-    )
+    # what another test told MLflow stays in the environment
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_TRACKING")}
+    command = [sys.executable, "-m", "ionprint.cli", stage]
+    done = subprocess.run(command, preexec_fn=full, capture_output=True, text=True, env=env)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr and (
         "too large" in done.stderr or "Make room" in done.stderr
